@@ -1,0 +1,97 @@
+# make            build/drift
+# make mnist      train on the bundled MNIST for about five minutes, then draw digits
+# make test       build and run every test           make test ONLY=gemm   those named so
+# make check      make test in double precision with sanitizers
+# make layers     prove that no layer includes a header of a later one
+# make bench      time the kernels against their references
+#
+# Options: REAL=double       the whole engine in double precision
+#          OMP=0             without threads
+#          DEBUG=1           sanitizers, and dead memory filled with NaN
+#          REFERENCE=1       the plain kernels instead of the fast ones
+#          PORTABLE=1        for any machine of this architecture, not just this one
+#          CC=clang
+REAL      ?= float
+OMP       ?= 1
+DEBUG     ?= 0
+REFERENCE ?= 0
+PORTABLE  ?= 0
+ONLY      ?=
+
+LAYERS = tensor autograd nn diffusion apps          # each may use only those before it
+
+CFLAGS = -std=c11 -D_DEFAULT_SOURCE -I. -g -MMD -MP -ffp-contract=fast -fno-math-errno \
+         -fno-trapping-math -fopenmp-simd -Wall -Wextra -Werror -Wshadow \
+         -Wstrict-prototypes -Wmissing-prototypes -Wno-unknown-pragmas
+LDLIBS = -lm
+OPTIMISE = -O3 $(if $(filter 1,$(PORTABLE)),,-march=native)
+B = build/$(notdir $(CC))-$(REAL)
+
+ifeq ($(REAL),double)
+  CFLAGS += -DREAL_DOUBLE
+endif
+ifeq ($(OMP),1)
+  CFLAGS += -fopenmp
+  B := $B-omp
+endif
+ifeq ($(DEBUG),1)
+  OPTIMISE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+              -fno-omit-frame-pointer -DDEBUG
+  B := $B-debug
+endif
+ifeq ($(REFERENCE),1)
+  CFLAGS += -DREFERENCE
+  B := $B-reference
+endif
+ifeq ($(PORTABLE),1)
+  B := $B-portable
+endif
+CFLAGS += $(OPTIMISE)
+
+sources = $(foreach d,$1,$(wildcard $d/*.c))
+LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
+APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
+TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
+BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
+
+drift: $B/drift
+	@ln -sf $(patsubst build/%,%,$B/drift) build/drift
+
+$B/drift: $(APPS) $B/libdrift.a
+	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+$B/libdrift.a: $(LIBRARY)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+$(BENCH): $B/%: $B/%.o $B/libdrift.a
+	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+$(TESTS): $B/%: $B/%.o $B/tests/check.o $B/libdrift.a
+	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+$B/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+mnist: drift
+	build/drift train mnist --preset mini
+	build/drift sample runs/mnist-mini --count 100 --rows --show
+
+test: layers drift $(TESTS)
+	@DRIFT=$B/drift tests/run $(TESTS)
+
+check:
+	$(MAKE) test REAL=double DEBUG=1
+
+bench: $(BENCH)
+	@for b in $(BENCH); do $$b || exit 1; done
+
+# An include names its layer, so the rule "only itself and the layers before" is a grep.
+layers:
+	@seen=; for d in $(LAYERS); do seen="$$seen$${seen:+|}$$d"; \
+	  ! grep -rnE --include='*.[ch]' '^#include "' $$d | grep -vE "\"($$seen)/" || \
+	    { echo "layers: $$d may include only $$seen"; exit 1; }; done
+
+clean:
+	rm -rf build
+
+.PHONY: drift mnist test check bench layers clean
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,44 @@
+/* Dropout (Srivastava 2014).
+ *
+ *     y[i] = x[i] m[i] / (1 - p),    m[i] = 1 with probability 1 - p, else 0
+ *     dx[i] += dy[i] m[i] / (1 - p)
+ *
+ * The mask is a function of its address (tensor/random.h), so nothing is stored: backward asks
+ * for the same numbers again. */
+#include "autograd/ops.h"
+#include "tensor/error.h"
+
+typedef struct { double p; Random random; } Args;
+
+static void dropout_forward(Var *y);
+static void dropout_backward(Var *y);
+static const Op dropout_op = {.name = "dropout", .forward = dropout_forward,
+                              .backward = dropout_backward, .cheap = true};
+
+Var *dropout(Tape *t, Var *x, double p, Random r)
+{
+    require(p >= 0 && p < 1, "dropout with probability %g; want 0 <= p < 1", p);
+    Args args = {p, r};
+    return tape_push(t, &dropout_op, x->shape, 1, (Var *[]){x}, &args, sizeof args);
+}
+
+/* to[i] = from[i] m[i] / (1 - p), or += */
+static void apply_mask(Real *to, const Real *from, size_t n, const Args *s, bool accumulate)
+{
+    Real keep = (Real)(1 / (1 - s->p));
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        Real masked = random_uniform(s->random, i) >= s->p ? from[i] * keep : 0;
+        to[i] = accumulate ? to[i] + masked : masked;
+    }
+}
+
+static void dropout_forward(Var *y)
+{
+    apply_mask(y->value, y->in[0]->value, y->size, y->args, false);
+}
+
+static void dropout_backward(Var *y)
+{
+    apply_mask(var_grad(y->in[0]), y->grad, y->size, y->args, true);
+}

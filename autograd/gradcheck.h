@@ -1,0 +1,23 @@
+/* Is a gradient right?  Compare it with the slope of the function itself.
+ *
+ * The operation's output is contracted with fixed random weights to one number L, and for every
+ * number x of every input
+ *
+ *     dL/dx  is compared with  (L(x + h) - L(x - h)) / 2h.
+ *
+ * This is done once for every subset of the inputs held constant, because a backward that
+ * forgets to skip a constant input, or skips too much, is right in all other cases. */
+#ifndef AUTOGRAD_GRADCHECK_H
+#define AUTOGRAD_GRADCHECK_H
+
+#include "autograd/tape.h"
+
+/* Builds the operation under test from its inputs. */
+typedef Var *Build(Tape *t, Var *in[], const void *options);
+
+/* Fills the inputs with fixed numbers in [-1, 1) and returns the worst error
+ * |difference| / max(1, |gradient|).  A right gradient gives about 1e-10 in double (step 1e-5)
+ * and 1e-3 in float (step 1e-2); check in double. */
+double gradcheck(Build *build, const void *options, int inputs, const Shape shape[]);
+
+#endif

@@ -1,0 +1,204 @@
+/* The fast convolution: a matrix product whose factor is read from the image.
+ *
+ * Lay the K*K*C numbers under the filter at one output pixel out as a row: the patch.  Then
+ *
+ *     y  [pixels, O]   = patches(x) [pixels, KKC]  times  w transposed      [KKC, O]
+ *     dw [O, KKC]      = dy transposed [O, pixels] times  patches(x)        [pixels, KKC]
+ *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w with its O and C swapped [KKO, C]
+ *
+ * In the last line tap (i, j) of an input pixel (h, w) is the output pixel that it reached,
+ * ((h + pad - i) / stride, (w + pad - j) / stride), if that is a whole number.  So both kinds
+ * of patch follow one rule, row = (h * scale + shift + sign * i) / divisor.
+ *
+ * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A patch is
+ * K*K runs of C neighbouring numbers, so packing is mostly memcpy: the reward for NHWC. */
+#include "tensor/convolution.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+#include "tensor/gemm.h"
+
+typedef struct {
+    int H, W, C;                        /* the image that is read */
+    int GH, GW;                         /* the grid of patches */
+    int K, scale, shift, sign, divisor;
+} Patches;
+
+static Patches forward_patches(const Convolution *g)
+{
+    return (Patches){g->H, g->W, g->C, g->OH, g->OW, g->K, g->stride, -g->pad, 1, 1};
+}
+
+static Patches backward_patches(const Convolution *g)
+{
+    return (Patches){g->OH, g->OW, g->O, g->H, g->W, g->K, 1, g->pad, -1, g->stride};
+}
+
+/* The row (or column) of the image under tap i of patch h; -1 if there is none. */
+static int source(const Patches *p, int h, int i, int size)
+{
+    int row = h * p->scale + p->shift + p->sign * i;
+    if (row < 0 || row % p->divisor) return -1;
+    row /= p->divisor;
+    return row < size ? row : -1;
+}
+
+/* Copies the entries k0 ... k0+nk of `count` patches, the first being number `first`; entry k of
+ * patch p goes to out[p * patch_step + k].  Entry k is tap k/C, channel k%C. */
+static void copy_patches(const Real *image, const Patches *p, int first, int count,
+                         int k0, int nk, Real *out, int patch_step)
+{
+    int w = first % p->GW, h = first / p->GW % p->GH, n = first / p->GW / p->GH;
+    for (int q = 0; q < count; q++) {
+        const Real *in = image + (size_t)n * (size_t)p->H * (size_t)p->W * (size_t)p->C;
+        Real *row = out + (size_t)q * (size_t)patch_step;
+        int tap = k0 / p->C, c = k0 % p->C;
+        for (int k = 0; k < nk; tap++, c = 0) {
+            int run = p->C - c < nk - k ? p->C - c : nk - k;
+            int y = source(p, h, tap / p->K, p->H), x = source(p, w, tap % p->K, p->W);
+            if (y < 0 || x < 0)
+                for (int r = 0; r < run; r++) row[k + r] = 0;
+            else
+                memcpy(row + k, in + ((size_t)y * (size_t)p->W + (size_t)x) * (size_t)p->C + c,
+                       (size_t)run * sizeof *row);
+            k += run;
+        }
+        if (++w == p->GW) w = 0, h++;
+        if (h == p->GH) h = 0, n++;
+    }
+}
+
+/* Patches as A: the outer index is the patch, k the entry. */
+static void pack_patches_a(const Operand *x, int o0, int no, int k0, int nk,
+                           Real *out, int outer_step, int k_step)
+{
+    require(k_step == 1, "a strip has its k in a row");
+    copy_patches(x->data, x->geometry, o0, no, k0, nk, out, outer_step);
+}
+
+/* Patches as B: the outer index is the entry, k the patch. */
+static void pack_patches_b(const Operand *x, int o0, int no, int k0, int nk,
+                           Real *out, int outer_step, int k_step)
+{
+    require(outer_step == 1, "a panel has its columns in a row");
+    copy_patches(x->data, x->geometry, k0, nk, o0, no, out, k_step);
+}
+
+/* w with O and C swapped, as B: column c, k = (tap, o). */
+static void pack_swapped_filters(const Operand *x, int o0, int no, int k0, int nk,
+                                 Real *out, int outer_step, int k_step)
+{
+    const Convolution *g = x->geometry;
+    require(outer_step == 1, "a panel has its columns in a row");
+    for (int k = 0; k < nk; k++) {
+        int tap = (k0 + k) / g->O, o = (k0 + k) % g->O;
+        memcpy(out + (size_t)k * (size_t)k_step,
+               x->data + ((size_t)o * (size_t)(g->K * g->K) + (size_t)tap) * (size_t)g->C + o0,
+               (size_t)no * sizeof *out);
+    }
+}
+
+/* A 1x1 filter makes each patch one pixel: the image is the matrix. */
+static bool is_pointwise(const Convolution *g)
+{
+    return g->K == 1 && g->stride == 1 && g->pad == 0 && g->OH == g->H && g->OW == g->W;
+}
+
+void convolution(Real *y, const Real *x, const Real *w, const Real *b, const Convolution *g)
+{
+#ifdef REFERENCE
+    convolution_reference(y, x, w, b, g);
+    return;
+#endif
+    int entries = g->K * g->K * g->C;
+    Patches p = forward_patches(g);
+    Operand patches = {.pack = pack_patches_a, .data = x, .geometry = &p};
+    if (is_pointwise(g)) patches = gemm_a(x, (size_t)g->C);
+    gemm(y, (size_t)g->O, patches, gemm_b_transposed(w, (size_t)entries),
+         g->N * g->OH * g->OW, g->O, entries, b, false);
+}
+
+void convolution_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g)
+{
+#ifdef REFERENCE
+    convolution_backward_input_reference(dx, dy, w, g);
+    return;
+#endif
+    Patches p = backward_patches(g);
+    Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
+    if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
+    Operand filters = {.pack = pack_swapped_filters, .data = w, .geometry = g};
+    gemm(dx, (size_t)g->C, patches, filters, g->N * g->H * g->W, g->C, g->K * g->K * g->O,
+         NULL, true);
+}
+
+void convolution_backward_weight(Real *dw, const Real *dy, const Real *x, const Convolution *g)
+{
+#ifdef REFERENCE
+    convolution_backward_weight_reference(dw, dy, x, g);
+    return;
+#endif
+    int entries = g->K * g->K * g->C;
+    Patches p = forward_patches(g);
+    Operand patches = {.pack = pack_patches_b, .data = x, .geometry = &p};
+    if (is_pointwise(g)) patches = gemm_b(x, (size_t)g->C);
+    gemm(dw, (size_t)entries, gemm_a_transposed(dy, (size_t)g->O), patches, g->O, entries,
+         g->N * g->OH * g->OW, NULL, true);
+}
+
+/* ---- the plain versions ------------------------------------------------------------------
+ * One walk over all (output number, input number, weight) triples; the three functions differ
+ * only in which of the three is the sum. */
+
+typedef struct { size_t x, y, w; bool inside; } Triple;
+
+static Triple triple(const Convolution *g, int n, int h, int v, int o, int i, int j, int c)
+{
+    int row = h * g->stride + i - g->pad, column = v * g->stride + j - g->pad;
+    bool inside = row >= 0 && row < g->H && column >= 0 && column < g->W;
+    return (Triple){
+        .x = inside ? (size_t)(((n * g->H + row) * g->W + column) * g->C + c) : 0,
+        .y = (size_t)(((n * g->OH + h) * g->OW + v) * g->O + o),
+        .w = (size_t)(((o * g->K + i) * g->K + j) * g->C + c),
+        .inside = inside,
+    };
+}
+
+#define FOR(index, size) for (int index = 0; index < (size); index++)
+
+void convolution_reference(Real *y, const Real *x, const Real *w, const Real *b,
+                           const Convolution *g)
+{
+    FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) FOR(o, g->O) {
+        double sum = b ? b[o] : 0;
+        FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+            Triple t = triple(g, n, h, v, o, i, j, c);
+            if (t.inside) sum += (double)x[t.x] * (double)w[t.w];
+        }
+        y[triple(g, n, h, v, o, 0, 0, 0).y] = (Real)sum;
+    }
+}
+
+void convolution_backward_input_reference(Real *dx, const Real *dy, const Real *w,
+                                          const Convolution *g)
+{
+    FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) FOR(o, g->O)
+        FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+            Triple t = triple(g, n, h, v, o, i, j, c);
+            if (t.inside) dx[t.x] += dy[t.y] * w[t.w];
+        }
+}
+
+void convolution_backward_weight_reference(Real *dw, const Real *dy, const Real *x,
+                                           const Convolution *g)
+{
+    FOR(o, g->O) FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+        double sum = 0;
+        FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) {
+            Triple t = triple(g, n, h, v, o, i, j, c);
+            if (t.inside) sum += (double)dy[t.y] * (double)x[t.x];
+        }
+        dw[triple(g, 0, 0, 0, o, i, j, c).w] += (Real)sum;
+    }
+}

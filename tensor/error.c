@@ -1,0 +1,79 @@
+/* Leaving the program, or a test, with a sentence. */
+#include "tensor/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static jmp_buf catcher;
+static bool catching;
+static char message[2048];
+
+static void (*cleanup)(void *);
+static void *cleanup_argument;
+
+void error_cleanup(void (*f)(void *), void *argument)
+{
+    cleanup = f;
+    cleanup_argument = argument;
+}
+
+static noreturn void leave(int code)
+{
+    void (*f)(void *) = cleanup;
+    cleanup = NULL;
+    if (f) f(cleanup_argument);
+    if (catching) longjmp(catcher, 1);
+    fflush(stdout);
+    fprintf(stderr, "drift: %s\n", message);
+    exit(code);
+}
+
+noreturn void die_at(const char *file, int line, const char *format, ...)
+{
+    int n = snprintf(message, sizeof message, "%s:%d: ", file, line);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message + n, sizeof message - (size_t)n, format, args);
+    va_end(args);
+#ifdef DEBUG
+    if (!catching) {
+        fflush(stdout);
+        fprintf(stderr, "drift: %s\n", message);
+        abort();
+    }
+#endif
+    leave(EXIT_FAILED);
+}
+
+noreturn void fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    leave(EXIT_FAILED);
+}
+
+noreturn void fail_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    leave(EXIT_USAGE);
+}
+
+const char *error_catch(void (*f)(void *), void *argument)
+{
+    require(!catching, "error_catch inside error_catch");
+    catching = true;
+    const char *volatile caught = NULL;
+    if (setjmp(catcher) == 0) f(argument);
+    else caught = message;
+    catching = false;
+    return caught;
+}

@@ -1,0 +1,55 @@
+/* Whole files in, whole files out.
+ *
+ * Reading: a file comes into an arena in one piece; the formats above parse memory, never a
+ * stream, so no parser can leave a descriptor open or trust a length it has not checked.
+ *
+ * Writing: the bytes go to a file beside the target; only when all of them are on the disk
+ * (every write checked, fsync) is it renamed over the target, and the folder is fsynced too.
+ * Whatever happens, the target holds either its old content or the new, never half.
+ * If anything fails the program ends with a sentence and the unfinished file is removed. */
+#ifndef TENSOR_FILE_H
+#define TENSOR_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tensor/memory.h"
+
+/* A file in memory; path is for messages. */
+typedef struct {
+    const char *path;
+    const uint8_t *data;
+    size_t size;
+} Bytes;
+
+/* Reads all of `path` into the arena.  Fails if it is missing, unreadable, or not a file. */
+Bytes file_read(Arena *a, const char *path);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+
+/* Makes the folder and its parents.  Fails if it cannot. */
+void folder_make(const char *path);
+
+/* The names in a folder, sorted, without those that begin with a dot; owned by the arena. */
+char **folder_list(Arena *a, const char *path, int *count);
+
+/* One open output file at a time. */
+typedef struct {
+    char *path, *beside;        /* owned by the writer's arena */
+    FILE *stream;
+    Arena arena;
+} Writer;
+
+void writer_open(Writer *w, const char *path);
+void writer_write(Writer *w, const void *data, size_t bytes);
+void writer_commit(Writer *w);
+
+/* The three calls above in one. */
+void file_write(const char *path, const void *data, size_t bytes);
+
+/* CRC-32 of ISO 3309, as gzip, PNG and zip use it; pass 0 to begin, the last value to go on. */
+uint32_t crc32(uint32_t crc, const void *data, size_t bytes);
+
+#endif

@@ -1,0 +1,18 @@
+/* How many threads share the work.
+ *
+ * Loops that are worth it carry `#pragma omp parallel for`; without OpenMP the pragma is
+ * nothing and they run serially.  One rule makes the results independent of the number of
+ * threads: a loop is cut into pieces by its *shape* alone, each piece is written by exactly
+ * one thread, and sums over pieces are added in the pieces' order.
+ *
+ * A thread that calls a parallel kernel from inside a parallel loop runs it alone. */
+#ifndef TENSOR_PARALLEL_H
+#define TENSOR_PARALLEL_H
+
+int parallel_threads(void);
+void parallel_set_threads(int threads);     /* 0: one for each core; dies below 0 */
+
+/* "2 threads", or "1 thread (OpenMP is not compiled in)". */
+const char *parallel_describe(void);
+
+#endif

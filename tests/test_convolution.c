@@ -1,0 +1,121 @@
+/* Convolution: by hand, against the formula, and each derivative as the adjoint of the map. */
+#include <string.h>
+
+#include "tensor/convolution.h"
+#include "tensor/memory.h"
+#include "tests/check.h"
+
+static const double tolerance = sizeof(Real) == 4 ? 2e-5 : 1e-12;
+
+/* 3x3 ones over 4x4 ones with a border of zeros count the neighbours. */
+static void counts_neighbours(void)
+{
+    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 4, .OW = 4, .O = 1, .K = 3,
+                     .stride = 1, .pad = 1};
+    Real x[16], w[9], y[16], b = 10;
+    for (int i = 0; i < 16; i++) x[i] = 1;
+    for (int i = 0; i < 9; i++) w[i] = 1;
+    Real want[] = {14, 16, 16, 14, 16, 19, 19, 16, 16, 19, 19, 16, 14, 16, 16, 14};
+    convolution(y, x, w, &b, &g);
+    check_reals(y, want, 16, 0);
+    convolution_reference(y, x, w, &b, &g);
+    check_reals(y, want, 16, 0);
+}
+
+/* Stride 2 on a 4x4 ramp: padding both sides, and padding only below and right, differ. */
+static void strides_with_either_padding(void)
+{
+    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 2, .OW = 2, .O = 1, .K = 3,
+                     .stride = 2, .pad = 1};
+    Real x[16], w[9] = {0, 0, 0, 0, 1, 0, 0, 0, 0}, y[4];
+    for (int i = 0; i < 16; i++) x[i] = (Real)i;
+    convolution(y, x, w, NULL, &g);
+    check_reals(y, ((Real[]){0, 2, 8, 10}), 4, 0);
+    g.pad = 0;
+    convolution(y, x, w, NULL, &g);
+    check_reals(y, ((Real[]){5, 7, 13, 15}), 4, 0);
+}
+
+static const Convolution cases[] = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0},     {2, 5, 7, 3, 5, 7, 4, 3, 1, 1},
+    {3, 4, 4, 17, 4, 4, 33, 1, 1, 0},   {2, 8, 6, 5, 4, 3, 7, 3, 2, 1},
+    {2, 8, 6, 5, 4, 3, 7, 3, 2, 0},     {1, 9, 9, 2, 7, 7, 3, 3, 1, 0},
+    {2, 7, 7, 6, 4, 4, 5, 3, 2, 1},     {1, 6, 5, 4, 6, 5, 2, 5, 1, 2},
+    {2, 3, 3, 65, 3, 3, 34, 3, 1, 1},   {4, 14, 14, 32, 14, 14, 32, 3, 1, 1},
+    {3, 6, 6, 4, 3, 3, 4, 2, 2, 0},     {1, 5, 5, 1, 5, 5, 40, 3, 1, 1},
+};
+
+typedef struct { size_t nx, ny, nw; Real *x, *y, *w, *b, *want; } Arrays;
+
+static Arrays make_arrays(const Convolution *g)
+{
+    Arena *s = scratch();
+    Arrays a = {.nx = (size_t)g->N * g->H * g->W * g->C,
+                .ny = (size_t)g->N * g->OH * g->OW * g->O,
+                .nw = (size_t)g->O * g->K * g->K * g->C};
+    size_t most = a.nx + a.ny + a.nw;
+    a.x = arena_new(s, Real, a.nx), a.y = arena_new(s, Real, a.ny);
+    a.w = arena_new(s, Real, a.nw), a.b = arena_new(s, Real, g->O);
+    a.want = arena_new(s, Real, most);
+    fill_uniform(a.x, a.nx, 1), fill_uniform(a.w, a.nw, 2);
+    fill_uniform(a.b, g->O, 3), fill_uniform(a.y, a.ny, 4);
+    return a;
+}
+
+static void equals_the_reference(void)
+{
+    for (int i = 0; i < NELEM(cases); i++) {
+        const Convolution *g = &cases[i];
+        size_t mark = arena_mark(scratch());
+        Arrays a = make_arrays(g);
+        Real *got = arena_new(scratch(), Real, a.nx + a.ny + a.nw);
+        convolution(got, a.x, a.w, a.b, g);
+        convolution_reference(a.want, a.x, a.w, a.b, g);
+        check_reals(got, a.want, a.ny, tolerance * 10);
+
+        fill_uniform(got, a.nx, 5), fill_uniform(a.want, a.nx, 5);
+        convolution_backward_input(got, a.y, a.w, g);
+        convolution_backward_input_reference(a.want, a.y, a.w, g);
+        check_reals(got, a.want, a.nx, tolerance * 10);
+
+        fill_uniform(got, a.nw, 6), fill_uniform(a.want, a.nw, 6);
+        convolution_backward_weight(got, a.y, a.x, g);
+        convolution_backward_weight_reference(a.want, a.y, a.x, g);
+        check_reals(got, a.want, a.nw, tolerance * 20);
+        arena_rewind(scratch(), mark);
+    }
+}
+
+static double dot(const Real *p, const Real *q, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)p[i] * (double)q[i];
+    return sum;
+}
+
+/* The map is linear in x and in w, so <conv(x, w), y> = <x, dx(y)> = <w, dw(y)>. */
+static void derivatives_are_adjoints(void)
+{
+    for (int i = 0; i < NELEM(cases); i++) {
+        const Convolution *g = &cases[i];
+        size_t mark = arena_mark(scratch());
+        Arrays a = make_arrays(g);
+        Real *out = arena_new(scratch(), Real, a.ny);
+        Real *dx = arena_new(scratch(), Real, a.nx), *dw = arena_new(scratch(), Real, a.nw);
+        memset(dx, 0, a.nx * sizeof *dx), memset(dw, 0, a.nw * sizeof *dw);
+        convolution(out, a.x, a.w, NULL, g);
+        convolution_backward_input(dx, a.y, a.w, g);
+        convolution_backward_weight(dw, a.y, a.x, g);
+        double value = dot(out, a.y, a.ny), room = tolerance * 10 * sqrt((double)a.ny);
+        check_close(dot(a.x, dx, a.nx), value, room);
+        check_close(dot(a.w, dw, a.nw), value, room);
+        arena_rewind(scratch(), mark);
+    }
+}
+
+static const Test tests[] = {
+    T(counts_neighbours), T(strides_with_either_padding), T(equals_the_reference),
+    T(derivatives_are_adjoints),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

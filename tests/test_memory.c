@@ -1,0 +1,99 @@
+/* Arenas, pools and the two doors of trouble. */
+#include <stdint.h>
+#include <string.h>
+
+#include "tensor/error.h"
+#include "tensor/memory.h"
+#include "tests/check.h"
+
+static void arena_is_aligned_and_rewinds(void)
+{
+    Arena a = arena_create();
+    char *p = arena_alloc(&a, 100);
+    size_t mark = arena_mark(&a);
+    char *q = arena_alloc(&a, 3 << 20);
+    check((uintptr_t)p % 64 == 0 && (uintptr_t)q % 64 == 0);
+    memset(q, 1, 3 << 20);
+    arena_rewind(&a, mark);
+    check(arena_alloc(&a, 64) == q);
+    check_text(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
+    arena_destroy(&a);
+}
+
+/* Random allocations and releases, each block filled with its own number: no block may
+ * touch another, and at the end everything has merged into nothing. */
+static void pool_blocks_do_not_overlap(void)
+{
+    enum { N = 300 };
+    Pool pool = pool_create();
+    unsigned char *block[N] = {0};
+    size_t size[N];
+    uint32_t state = 1;
+    for (int round = 0; round < 20000; round++) {
+        state = state * 1664525u + 1013904223u;
+        int i = (int)(state >> 8) % N;
+        if (block[i]) {
+            bool whole = true;
+            for (size_t k = 0; k < size[i]; k++) whole &= block[i][k] == (unsigned char)i;
+            if (!whole) check(whole);
+            pool_free(&pool, block[i]);
+            block[i] = NULL;
+        } else {
+            size[i] = (state >> 20) % 3000;
+            block[i] = pool_alloc(&pool, size[i]);
+            memset(block[i], i, size[i]);
+        }
+    }
+    for (int i = 0; i < N; i++) pool_free(&pool, block[i]);
+    check_int((long long)pool.in_use, 0);
+    check_int((long long)pool.top, 0);
+    check(pool.free == NULL && pool.last == NULL);
+    pool_destroy(&pool);
+}
+
+static void pool_reuses_and_counts_its_peak(void)
+{
+    Pool pool = pool_create();
+    void *a = pool_alloc(&pool, 1000), *b = pool_alloc(&pool, 1000);
+    pool_free(&pool, a);
+    check(pool_alloc(&pool, 900) == a);
+    pool_free(&pool, b);
+    check_int((long long)pool.peak, 2048);
+    size_t before = memory_committed();
+    pool_reset(&pool);
+    check_int((long long)pool.in_use, 0);
+    check_int((long long)memory_committed(), (long long)before);
+    pool_destroy(&pool);
+}
+
+static void free_twice(void *unused)
+{
+    (void)unused;
+    Pool pool = pool_create();
+    pool_alloc(&pool, 10);
+    void *a = pool_alloc(&pool, 10);
+    pool_alloc(&pool, 10);
+    pool_free(&pool, a);
+    pool_free(&pool, a);
+}
+
+static void want_too_much(void *unused)
+{
+    (void)unused;
+    Arena a = arena_create();
+    arena_alloc(&a, SIZE_MAX / 4);
+}
+
+static void trouble_stops_with_a_sentence(void)
+{
+    check_stops(free_twice, NULL, "free already");
+    check_stops(want_too_much, NULL, "out of memory: wanted");
+    check(error_catch((void (*)(void *))pool_reset, &(Pool){0}) == NULL);
+}
+
+static const Test tests[] = {
+    T(arena_is_aligned_and_rewinds), T(pool_blocks_do_not_overlap),
+    T(pool_reuses_and_counts_its_peak), T(trouble_stops_with_a_sentence),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
