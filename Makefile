@@ -58,17 +58,17 @@ drift: $B/drift
 	@ln -sf $(patsubst build/%,%,$B/drift) build/drift
 
 $B/drift: $(APPS) $B/libdrift.a
-	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $B/libdrift.a: $(LIBRARY)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 $(BENCH): $B/%: $B/%.o $B/libdrift.a
-	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $(TESTS): $B/%: $B/%.o $B/tests/check.o $B/libdrift.a
-	$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	@echo "  cc $<"; $(CC) $(CFLAGS) -c $< -o $@
 
 mnist: drift
 	build/drift train mnist --preset mini

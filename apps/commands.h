@@ -1,0 +1,9 @@
+/* The subcommands.  argv[0] is the subcommand's name; each returns the exit code. */
+#ifndef APPS_COMMANDS_H
+#define APPS_COMMANDS_H
+
+int train_main(int argc, char **argv);
+int sample_main(int argc, char **argv);
+int info_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,40 @@
+/* The drift command: one word chooses a subcommand, each in the file of its name. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/commands.h"
+#include "tensor/error.h"
+
+static const struct {
+    const char *name, *about;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"train", "train a diffusion model on a data set", train_main},
+    {"sample", "draw images with a trained model", sample_main},
+    {"info", "tell what a run or a checkpoint holds", info_main},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "drift: diffusion models from scratch\n\nusage: drift COMMAND [options]\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].about);
+    fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
+                "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    fail_usage("there is no command %s; `drift --help` lists them", argv[1]);
+}

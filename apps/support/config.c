@@ -1,0 +1,119 @@
+/* Configurations: see config.h. */
+#include "apps/support/config.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+
+#define DDPM_PROCESS .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02
+#define ADAM(rate, warm, decay)                                                             \
+    .adam = {.lr = rate, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1,              \
+             .warmup = warm, .ema_decay = decay}
+
+const Preset presets[] = {
+    {"mini", "digits a person can name after five minutes on two cores",
+     {.unet = {.base = 32, .levels = 2, .mult = {1, 2}, .blocks = 1, .attention = {7},
+               .heads = 1, .groups = 8, .patch = 2},
+      DDPM_PROCESS, ADAM(2e-3, 100, 0.995), .batch = 64, .steps = 6000}},
+    {"small", "the same idea at full resolution: an hour or two",
+     {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
+               .heads = 1, .groups = 32, .patch = 1},
+      DDPM_PROCESS, ADAM(1e-3, 500, 0.999), .batch = 64, .steps = 20000}},
+    {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
+     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
+               .heads = 1, .groups = 32, .patch = 1, .dropout = 0.1},
+      DDPM_PROCESS, ADAM(2e-4, 5000, 0.9999), .batch = 128, .steps = 800000, .flip = true}},
+    {NULL, NULL, {0}},
+};
+
+const Preset *preset_find(const char *name)
+{
+    const char *names = "";
+    for (const Preset *p = presets; p->name; p++) {
+        if (strcmp(p->name, name) == 0) return p;
+        names = arena_printf(scratch(), "%s%s%s", names, names[0] ? ", " : "", p->name);
+    }
+    fail_usage("there is no preset %s; the presets are %s", name, names);
+}
+
+static int count(const int list[MAX_LEVELS])
+{
+    int n = 0;
+    while (n < MAX_LEVELS && list[n]) n++;
+    return n;
+}
+
+/* One row an entry, so that writing and reading cannot disagree. */
+typedef enum { ENTRY_TEXT, ENTRY_INT, ENTRY_LONG, ENTRY_REAL, ENTRY_BOOL, ENTRY_INTS } EntryKind;
+typedef struct { const char *key; EntryKind kind; size_t offset; } Entry;
+
+#define ENTRY(key, kind, member) {key, kind, offsetof(Config, member)}
+static const Entry entries[] = {
+    ENTRY("preset", ENTRY_TEXT, preset), ENTRY("dataset", ENTRY_TEXT, dataset),
+    ENTRY("height", ENTRY_INT, unet.height), ENTRY("width", ENTRY_INT, unet.width),
+    ENTRY("channels", ENTRY_INT, unet.channels),
+    ENTRY("out_channels", ENTRY_INT, unet.out_channels), ENTRY("base", ENTRY_INT, unet.base),
+    ENTRY("mult", ENTRY_INTS, unet.mult), ENTRY("blocks", ENTRY_INT, unet.blocks),
+    ENTRY("attention", ENTRY_INTS, unet.attention), ENTRY("heads", ENTRY_INT, unet.heads),
+    ENTRY("groups", ENTRY_INT, unet.groups), ENTRY("patch", ENTRY_INT, unet.patch),
+    ENTRY("classes", ENTRY_INT, unet.classes), ENTRY("dropout", ENTRY_REAL, unet.dropout),
+    ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
+    ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
+    ENTRY("lr", ENTRY_REAL, adam.lr), ENTRY("beta1", ENTRY_REAL, adam.beta1),
+    ENTRY("beta2", ENTRY_REAL, adam.beta2), ENTRY("eps", ENTRY_REAL, adam.eps),
+    ENTRY("clip", ENTRY_REAL, adam.clip), ENTRY("warmup", ENTRY_LONG, adam.warmup),
+    ENTRY("ema", ENTRY_REAL, adam.ema_decay), ENTRY("batch", ENTRY_INT, batch),
+    ENTRY("flip", ENTRY_BOOL, flip), ENTRY("seed", ENTRY_LONG, seed),
+};
+enum { ENTRIES = sizeof entries / sizeof *entries };
+
+const char *config_text(Arena *a, const Config *c)
+{
+    Text t = {.arena = a, .pretty = true};
+    json_open_object(&t, NULL);
+    for (int i = 0; i < ENTRIES; i++) {
+        const Entry *e = &entries[i];
+        const void *p = (const char *)c + e->offset;
+        switch (e->kind) {
+        case ENTRY_TEXT: json_put_text(&t, e->key, *(const char *const *)p); break;
+        case ENTRY_INT: json_put_integer(&t, e->key, *(const int *)p); break;
+        case ENTRY_LONG: json_put_integer(&t, e->key, *(const long *)p); break;
+        case ENTRY_REAL: json_put_number(&t, e->key, *(const double *)p); break;
+        case ENTRY_BOOL: json_put_bool(&t, e->key, *(const bool *)p); break;
+        case ENTRY_INTS: json_put_integers(&t, e->key, p, count(p)); break;
+        }
+    }
+    json_close(&t);
+    return t.bytes;
+}
+
+static int in_range(int64_t n, const char *key, const char *where)
+{
+    if (n < 0 || n > 1 << 24) fail("%s: %s is %lld; want 0 to %d", where, key, (long long)n, 1 << 24);
+    return (int)n;
+}
+
+Config config_parse(Arena *a, Bytes text)
+{
+    Config c = {0};
+    const Json *object = json_parse(a, text);
+    for (int i = 0; i < ENTRIES; i++) {
+        const Entry *e = &entries[i];
+        void *p = (char *)&c + e->offset;
+        switch (e->kind) {
+        case ENTRY_TEXT: *(const char **)p = json_text(object, e->key, text.path); break;
+        case ENTRY_LONG: *(long *)p = (long)json_integer(object, e->key, text.path); break;
+        case ENTRY_REAL: *(double *)p = json_number(object, e->key, text.path); break;
+        case ENTRY_BOOL: *(bool *)p = json_bool(object, e->key, text.path); break;
+        case ENTRY_INTS:
+            json_integers(object, e->key, text.path, p, MAX_LEVELS);
+            for (int k = 0; k < MAX_LEVELS; k++) in_range(((int *)p)[k], e->key, text.path);
+            break;
+        case ENTRY_INT:
+            *(int *)p = in_range(json_integer(object, e->key, text.path), e->key, text.path);
+            break;
+        }
+    }
+    c.unet.levels = count(c.unet.mult);
+    return c;
+}

@@ -1,0 +1,42 @@
+/* Everything that defines a run: the data's size, the network, the process, the training.
+ *
+ * Two runs with equal configurations and the same data give equal checkpoints.  The preset names
+ * a row of the table in config.c; options change single entries; the whole is written to
+ * RUN/config.json and into the checkpoint, so that nothing has to be told again. */
+#ifndef APPS_SUPPORT_CONFIG_H
+#define APPS_SUPPORT_CONFIG_H
+
+#include "nn/adam.h"
+#include "nn/unet.h"
+#include "tensor/json.h"
+
+typedef struct {
+    const char *preset, *dataset;
+    UNetConfig unet;
+    AdamConfig adam;
+    int diffusion_steps;            /* T of the linear schedule */
+    double beta_first, beta_last;
+    int batch;
+    bool flip;                      /* mirror each image with probability 1/2 */
+    long steps;                     /* how long to train; not part of the checkpoint */
+    uint64_t seed;
+} Config;
+
+/* The presets, for --help: name and description, ended by a NULL name. */
+typedef struct {
+    const char *name, *about;
+    Config config;
+} Preset;
+
+extern const Preset presets[];
+
+/* Fails with the list if there is no such preset. */
+const Preset *preset_find(const char *name);
+
+/* As JSON: the part that a checkpoint holds, without `steps`. */
+const char *config_text(Arena *a, const Config *c);
+
+/* From that JSON, strictly; `where` begins the message when something is missing. */
+Config config_parse(Arena *a, Bytes text);
+
+#endif

@@ -1,0 +1,49 @@
+/* Sets of pictures to learn from.
+ *
+ * A data set is one array of bytes [count, H, W, C] and, if it is known, a class for
+ * each picture.  It comes from a folder in one of three formats, each with a file of
+ * its own:
+ *
+ *   idx.c       train-images-idx3-ubyte, train-labels-idx1-ubyte and the same with t10k,
+ *               packed (.gz) or not: MNIST, Fashion-MNIST and their relatives
+ *   cifar.c     data_batch_*.bin and test_batch.bin: CIFAR-10
+ *   pictures.c  PNG files of one size
+ *
+ * The files come from outside and are not trusted: every length in them is compared
+ * with the length of the file, and whatever does not fit ends in a sentence with the
+ * file's path. */
+#ifndef APPS_SUPPORT_DATASET_H
+#define APPS_SUPPORT_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tensor/memory.h"
+
+typedef struct {
+    const char *name;           /* "mnist", "cifar10", or the folder's own name */
+    int count, height, width, channels, classes;
+    const uint8_t *pixels;      /* [count, height, width, channels] */
+    const uint8_t *labels;      /* [count], below `classes`; NULL (and 0) if unknown */
+} Dataset;
+
+typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
+
+/* Loads one part of `what` into the arena (not the scratch arena):
+ *   "mnist"     from `folder`, or with NULL from apps/data/mnist, which comes with the
+ *               program; the files must be the original ones
+ *   "cifar10"   from `folder`, which holds some or all of its binary batches
+ *   a folder    whatever it holds; `folder` is NULL */
+Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart part);
+
+/* The formats: does a file of this name belong to one, and the loading of a folder.
+ * The name of the data set is left to dataset_load. */
+bool idx_has(const char *name);
+bool cifar_has(const char *name);
+bool pictures_has(const char *name);
+Dataset idx_load(Arena *a, const char *folder, DatasetPart part);
+Dataset mnist_load(Arena *a, const char *folder, DatasetPart part);
+Dataset cifar_load(Arena *a, const char *folder, DatasetPart part);
+Dataset pictures_load(Arena *a, const char *folder, DatasetPart part);
+
+#endif

@@ -1,0 +1,108 @@
+/* Runs: see run.h. */
+#include "apps/support/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/error.h"
+
+/* Declares the network and makes the schedule; no memory for the parameters yet. */
+static void prepare(Model *m, const Config *c)
+{
+    *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
+    m->net = unet_init(&m->params, &m->config.unet);
+    m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
+}
+
+void model_create(Model *m, const Config *c)
+{
+    prepare(m, c);
+    params_allocate(&m->params, c->seed);
+    m->adam = adam_init(&m->params, &c->adam);
+}
+
+static const char *need(const SafeTensors *f, const char *key)
+{
+    const char *text = safetensors_metadata(f, key);
+    if (!text) fail("%s is not a checkpoint of drift: its metadata has no \"%s\"", f->path, key);
+    return text;
+}
+
+void model_load(Model *m, const char *checkpoint, bool for_training)
+{
+    Arena a = arena_create();
+    SafeTensors f = safetensors_read(&a, checkpoint);
+    const char *text = need(&f, "config"), *step = need(&f, "step");
+    Arena keep = arena_create();        /* the configuration's names outlive the file */
+    Bytes bytes = {checkpoint, (const uint8_t *)text, strlen(text)};
+    Config c = config_parse(&keep, bytes);
+
+    char *end;
+    long steps = strtol(step, &end, 10);
+    if (end == step || *end || steps < 0) fail("%s: its step is \"%s\"", checkpoint, step);
+    if (c.diffusion_steps < 1 || c.beta_first <= 0 || c.beta_last >= 1)
+        fail("%s: a schedule of %d steps from %g to %g", checkpoint, c.diffusion_steps,
+             c.beta_first, c.beta_last);
+    model_create(m, &c);
+    arena_destroy(&m->arena);
+    m->arena = keep;
+    m->schedule = schedule_linear(&m->arena, c.diffusion_steps, c.beta_first, c.beta_last);
+    m->adam.step = steps;
+    const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
+                                      {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
+    if (for_training) checkpoint_load(&f, &m->params, blocks, 4);
+    else checkpoint_load_some(&f, &m->params, blocks, 2);
+    arena_destroy(&a);
+}
+
+void model_save(const Model *m, const char *checkpoint)
+{
+    size_t mark = arena_mark(scratch());
+    const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
+                                      {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
+    const SafeMeta metadata[] = {
+        {"format", "drift"},
+        {"step", arena_printf(scratch(), "%ld", m->adam.step)},
+        {"config", config_text(scratch(), &m->config)},
+    };
+    checkpoint_save(checkpoint, &m->params, blocks, 4, metadata, 3);
+    arena_rewind(scratch(), mark);
+}
+
+void model_destroy(Model *m)
+{
+    params_destroy(&m->params);
+    arena_destroy(&m->arena);
+}
+
+const char *run_path(Arena *a, const char *run, const char *name)
+{
+    return arena_printf(a, "%s/%s", run, name);
+}
+
+const char *run_checkpoint(Arena *a, const char *run)
+{
+    if (!file_exists(run))
+        fail("there is no run %s; `drift train` makes one under runs/", run);
+    if (!file_is_folder(run)) return run;
+    const char *path = run_path(a, run, "checkpoint.safetensors");
+    if (!file_exists(path)) fail("%s has no checkpoint.safetensors: not a run, or one that was "
+                                 "stopped before its first checkpoint", run);
+    return path;
+}
+
+void to_bytes(uint8_t *out, const double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)lround(fmin(fmax((x[i] + 1) * 127.5, 0), 255));
+}
+
+int *make_labels(Arena *a, const Config *c, int count, int label)
+{
+    int classes = c->unet.classes;
+    if (!classes) return NULL;
+    if (label >= classes) fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);
+    int *labels = arena_new(a, int, (size_t)count), each = (count + classes - 1) / classes;
+    for (int i = 0; i < count; i++) labels[i] = label >= 0 ? label : i / each;
+    return labels;
+}

@@ -1,0 +1,49 @@
+/* A run: a folder on disk, and the model in memory that belongs to it.
+ *
+ *     RUN/config.json              what defines the run, and where its data is
+ *     RUN/checkpoint.safetensors   parameters, moments, average, step, configuration
+ *     RUN/log.jsonl                one line a logging interval
+ *     RUN/samples/000100.png       drawn from the same noise each time
+ *
+ * A checkpoint holds nothing that depends on path, host or clock: random numbers and the order
+ * of the data are functions of (seed, step), so the step is all that resuming needs. */
+#ifndef APPS_SUPPORT_RUN_H
+#define APPS_SUPPORT_RUN_H
+
+#include "apps/support/config.h"
+#include "diffusion/denoiser.h"
+#include "nn/checkpoint.h"
+
+typedef struct {
+    Config config;
+    Params params;
+    UNet net;
+    Adam adam;              /* holds the average and the step */
+    Schedule schedule;
+    Arena arena;
+} Model;
+
+/* A new model with initial weights. */
+void model_create(Model *m, const Config *c);
+
+/* The model of a checkpoint.  For training everything is loaded, for sampling only the average
+ * (into adam.ema) and the weights. */
+void model_load(Model *m, const char *checkpoint, bool for_training);
+void model_save(const Model *m, const char *checkpoint);
+void model_destroy(Model *m);
+
+/* RUN/name; owned by the arena. */
+const char *run_path(Arena *a, const char *run, const char *name);
+
+/* The checkpoint of a run folder, or the argument itself if it is a file.  Fails if there is
+ * none. */
+const char *run_checkpoint(Arena *a, const char *run);
+
+/* [N, H, W, C] numbers in [-1, 1] to bytes, rounded; what lies outside is clipped. */
+void to_bytes(uint8_t *out, const double *x, size_t n);
+
+/* Labels for `count` samples: all `label`, or with label -1 each class in turn, equally many side
+ * by side.  NULL for a model without classes. */
+int *make_labels(Arena *a, const Config *c, int count, int label);
+
+#endif

@@ -1,0 +1,85 @@
+/* Checkpoints: see checkpoint.h. */
+#include "nn/checkpoint.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+
+static SafeEntry entry_of(Arena *a, const Param *q, const CheckpointBlock *b)
+{
+    SafeEntry e = {.name = arena_printf(a, "%s.%s", b->name, q->name), .dtype = DTYPE_REAL,
+                   .rank = q->shape.rank, .data = b->data + q->offset};
+    for (int i = 0; i < e.rank; i++) e.dim[i] = q->shape.dim[i];
+    return e;
+}
+
+void checkpoint_save(const char *path, const Params *p, const CheckpointBlock blocks[], int count,
+                     const SafeMeta metadata[], int nmeta)
+{
+    Arena a = arena_create();
+    int n = 0;
+    SafeEntry *entries = arena_new(&a, SafeEntry, (size_t)(count * p->count));
+    for (int b = 0; b < count; b++)
+        for (int i = 0; i < p->count; i++) entries[n++] = entry_of(&a, &p->list[i], &blocks[b]);
+    safetensors_write(path, entries, n, metadata, nmeta);
+    arena_destroy(&a);
+}
+
+static bool same_shape(const SafeEntry *e, Shape s)
+{
+    if (e->rank != s.rank) return false;
+    for (int i = 0; i < s.rank; i++)
+        if (e->dim[i] != s.dim[i]) return false;
+    return true;
+}
+
+/* The shape in the file, in words. */
+static const char *show(Arena *a, const SafeEntry *e)
+{
+    const char *text = "[";
+    for (int i = 0; i < e->rank; i++)
+        text = arena_printf(a, "%s%s%lld", text, i ? ", " : "", (long long)e->dim[i]);
+    return arena_printf(a, "%s]", text);
+}
+
+/* Loads the blocks; returns how many arrays were found and fails if one is missing. */
+static int load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
+                int count, Arena *a)
+{
+    const char *trouble = "";
+    int found = 0, troubles = 0;
+    for (int b = 0; b < count; b++)
+        for (int i = 0; i < p->count; i++) {
+            SafeEntry want = entry_of(a, &p->list[i], &blocks[b]);
+            const SafeEntry *e = safetensors_find(file, want.name);
+            if (e && same_shape(e, p->list[i].shape)) {
+                safetensors_to_reals(e, blocks[b].data + p->list[i].offset);
+                found++;
+            } else if (troubles++ < 5) {
+                trouble = arena_printf(a, "%s\n  %s: want %s, found %s", trouble, want.name,
+                                       SHOW(p->list[i].shape), e ? show(a, e) : "no such array");
+            }
+        }
+    if (troubles)
+        fail("%s is a checkpoint of another architecture; %d arrays do not fit this model:%s%s",
+             file->path, troubles, trouble, troubles > 5 ? "\n  ..." : "");
+    return found;
+}
+
+void checkpoint_load_some(const SafeTensors *file, const Params *p,
+                          const CheckpointBlock blocks[], int count)
+{
+    Arena a = arena_create();
+    load(file, p, blocks, count, &a);
+    arena_destroy(&a);
+}
+
+void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
+                     int count)
+{
+    Arena a = arena_create();
+    int found = load(file, p, blocks, count, &a);
+    if (found != file->count)
+        fail("%s holds %d arrays that this model does not have", file->path, file->count - found);
+    arena_destroy(&a);
+}

@@ -1,0 +1,30 @@
+/* Parameters and what belongs to them, in a .safetensors file.
+ *
+ * A checkpoint is the parameter block, any number of blocks of the same layout (moments, an
+ * average), and texts.  Block "ema" of parameter "conv_in.weight" is stored as the array
+ * "ema.conv_in.weight", so other programs can read it.  Equal state gives equal bytes: there is
+ * no date, path or host inside. */
+#ifndef NN_CHECKPOINT_H
+#define NN_CHECKPOINT_H
+
+#include "nn/params.h"
+#include "tensor/safetensors.h"
+
+typedef struct {
+    const char *name;
+    Real *data;             /* [params->size] */
+} CheckpointBlock;
+
+void checkpoint_save(const char *path, const Params *p, const CheckpointBlock blocks[], int count,
+                     const SafeMeta metadata[], int nmeta);
+
+/* Fills the blocks from the file.  Fails unless each array is there with the shape that the
+ * model wants and the file has no others; the message lists what does not fit. */
+void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
+                     int count);
+
+/* The same, for a reader that needs some of the blocks only: others in the file are ignored. */
+void checkpoint_load_some(const SafeTensors *file, const Params *p,
+                          const CheckpointBlock blocks[], int count);
+
+#endif

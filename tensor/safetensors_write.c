@@ -1,0 +1,95 @@
+/* Writing .safetensors: see safetensors.h for the format. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tensor/error.h"
+#include "tensor/safetensors.h"
+
+static size_t count_elements(const SafeEntry *e)
+{
+    size_t count = 1;
+    for (int i = 0; i < e->rank; i++) {
+        require(e->dim[i] >= 0, "array %s has size %" PRId64, e->name, e->dim[i]);
+        count *= (size_t)e->dim[i];
+    }
+    return count;
+}
+
+static void put_entry(Text *t, const SafeEntry *e, size_t begin, size_t end)
+{
+    json_open_object(t, e->name);
+    json_put_text(t, "dtype", dtype_name(e->dtype));
+    json_open_array(t, "shape");
+    for (int i = 0; i < e->rank; i++) json_put_integer(t, NULL, e->dim[i]);
+    json_close(t);
+    json_open_array(t, "data_offsets");
+    json_put_integer(t, NULL, (int64_t)begin);
+    json_put_integer(t, NULL, (int64_t)end);
+    json_close(t);
+    json_close(t);
+}
+
+static Text make_header(Arena *a, const SafeEntry entries[], int count,
+                        const SafeMeta metadata[], int nmeta)
+{
+    Text t = {.arena = a};
+    json_open_object(&t, NULL);
+    if (nmeta) {
+        json_open_object(&t, "__metadata__");
+        for (int i = 0; i < nmeta; i++)
+            json_put_text(&t, metadata[i].key, metadata[i].text);
+        json_close(&t);
+    }
+    size_t begin = 0;
+    for (int i = 0; i < count; i++) {
+        const SafeEntry *e = &entries[i];
+        require(e->rank >= 0 && e->rank <= SAFE_RANK, "array %s has rank %d", e->name,
+                e->rank);
+        require(strlen(e->name) <= SAFE_NAME && strcmp(e->name, "__metadata__") != 0,
+                "%s cannot be an array's name", e->name);
+        size_t end = begin + count_elements(e) * dtype_size(e->dtype);
+        put_entry(&t, e, begin, end);
+        begin = end;
+    }
+    json_close(&t);
+    return t;
+}
+
+/* Writes the host's numbers, lowest byte first. */
+static void write_numbers(Writer *w, const uint8_t *data, size_t count, size_t size)
+{
+    const uint16_t one = 1;
+    bool little = *(const uint8_t *)&one == 1;
+    if (little) {
+        writer_write(w, data, count * size);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint8_t reversed[8];
+        for (size_t k = 0; k < size; k++) reversed[k] = data[i * size + size - 1 - k];
+        writer_write(w, reversed, size);
+    }
+}
+
+void safetensors_write(const char *path, const SafeEntry entries[], int count,
+                       const SafeMeta metadata[], int nmeta)
+{
+    Arena *s = scratch();
+    size_t mark = arena_mark(s);
+    Text header = make_header(s, entries, count, metadata, nmeta);
+    /* Our own reader finds equal names. */
+    json_parse(s, (Bytes){path, (const uint8_t *)header.bytes, header.length});
+    while (header.length % 8) text_printf(&header, " ");
+
+    Writer w;
+    writer_open(&w, path);
+    uint8_t length[8];
+    for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)header.length >> 8 * i);
+    writer_write(&w, length, sizeof length);
+    writer_write(&w, header.bytes, header.length);
+    for (int i = 0; i < count; i++)
+        write_numbers(&w, entries[i].data, count_elements(&entries[i]),
+                      dtype_size(entries[i].dtype));
+    writer_commit(&w);
+    arena_rewind(s, mark);
+}

@@ -1,0 +1,149 @@
+/* .npy and .npz: the bytes of small files, and the records of a zip followed by hand. */
+#include <string.h>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+#include "tensor/npy.h"
+#include "tests/check.h"
+
+static Arena arena;
+
+static const char *in_folder(const char *name)
+{
+    return arena_printf(&arena, "%s/%s", test_folder(), name);
+}
+
+static Bytes written(NpyArray array)
+{
+    const char *path = in_folder("a.npy");
+    npy_write(path, array);
+    return file_read(&arena, path);
+}
+
+static uint32_t field(Bytes f, size_t at, int bytes)
+{
+    uint32_t x = 0;
+    require(at + (size_t)bytes <= f.size, "byte %zu is beyond the file", at);
+    while (bytes--) x = x << 8 | f.data[at + (size_t)bytes];
+    return x;
+}
+
+static void writes_npy_by_hand(void)
+{
+    Bytes f = written((NpyArray){NPY_UINT8, 2, {2, 3}, "abcdef"});
+    static const char want[] = "\x93NUMPY\x01\x00\x76\x00"
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }"
+        "                                                          \n" "abcdef";
+    check_int((long long)f.size, sizeof want - 1);
+    check(f.size == sizeof want - 1 && memcmp(f.data, want, f.size) == 0);
+}
+
+static void writes_every_rank(void)
+{
+    static const char *const shape[] = {"()", "(3,)", "(3, 0)", "(3, 0, 1)", "(3, 0, 1, 2)"};
+    for (int rank = 0; rank <= NPY_RANK; rank++) {
+        Bytes f = written((NpyArray){NPY_UINT8, rank, {3, 0, 1, 2}, "abc"});
+        size_t data = rank == 0 ? 1 : rank == 1 ? 3 : 0;
+        check_int((long long)(f.size - data), 128);
+        check_int(field(f, 8, 2), 118);
+        char *header = arena_printf(&arena, "%.*s", 118, (const char *)f.data + 10);
+        check(strstr(header, arena_printf(&arena, "'shape': %s, }", shape[rank])) != NULL);
+        check(header[117] == '\n');
+    }
+    Bytes f = written((NpyArray){NPY_UINT8, 4, {0, INT64_MAX, INT64_MAX, INT64_MAX}, NULL});
+    check(f.size % 64 == 0 && field(f, 8, 2) + 10u == f.size);
+    check(f.data[f.size - 1] == '\n');
+}
+
+static void writes_labels_lowest_byte_first(void)
+{
+    int64_t labels[] = {1, -2, 0x0102030405060708};
+    Bytes f = written((NpyArray){NPY_INT64, 1, {3}, labels});
+    static const char want[] =
+        "\1\0\0\0\0\0\0\0" "\xfe\xff\xff\xff\xff\xff\xff\xff" "\10\7\6\5\4\3\2\1";
+    check_int((long long)f.size, 128 + 24);
+    check(memcmp(f.data + 128, want, 24) == 0);
+    check(strstr((const char *)f.data + 10, "'descr': '<i8'") != NULL);
+}
+
+static const NpyArray samples[] = {
+    {NPY_UINT8, 4, {2, 1, 2, 3}, "the pixels.."}, {NPY_INT64, 1, {2}, (int64_t[]){7, 3}},
+};
+
+/* Follows a zip the way readers do: end record, directory, local records. */
+static void writes_a_zip(void)
+{
+    const char *path = in_folder("samples.npz");
+    npz_write(path, samples, 2);
+    Bytes f = file_read(&arena, path);
+    size_t end = f.size - 22;
+    check_int(field(f, end, 4), 0x06054b50);
+    check_int(field(f, end + 8, 2), 2);
+    check_int(field(f, end + 10, 2), 2);
+    size_t at = field(f, end + 16, 4), next = 0;
+    check_int((long long)(at + field(f, end + 12, 4)), (long long)end);
+    for (int i = 0; i < 2; i++) {
+        Bytes npy = written(samples[i]);
+        const char *name = i ? "arr_1.npy" : "arr_0.npy";
+        check_int(field(f, at, 4), 0x02014b50);
+        check_int(field(f, at + 10, 2), 0);                     /* stored */
+        check_int(field(f, at + 14, 2), 0x0021);                /* 1980-01-01 */
+        check_int(field(f, at + 16, 4), crc32(0, npy.data, npy.size));
+        check_int(field(f, at + 24, 4), (long long)npy.size);
+        check_int(field(f, at + 28, 2), 9);
+        check(memcmp(f.data + at + 46, name, 9) == 0);
+
+        size_t local = field(f, at + 42, 4);
+        check_int((long long)local, (long long)next);
+        check_int(field(f, local, 4), 0x04034b50);
+        /* From "version needed" to "extra length" the two records say the same. */
+        check(memcmp(f.data + local + 4, f.data + at + 6, 26) == 0);
+        check(memcmp(f.data + local + 30, name, 9) == 0);
+        check(memcmp(f.data + local + 39, npy.data, npy.size) == 0);
+        next = local + 39 + npy.size;
+        at += 46 + 9;
+    }
+    check_int((long long)next, field(f, end + 16, 4));
+    check_int((long long)at, (long long)end);
+}
+
+static void writes_the_same_bytes_again(void)
+{
+    const char *path = in_folder("samples.npz");
+    npz_write(path, samples, 2);
+    Bytes first = file_read(&arena, path);
+    npz_write(path, samples, 2);
+    Bytes second = file_read(&arena, path);
+    check(first.size == second.size && memcmp(first.data, second.data, first.size) == 0);
+    npz_write(path, NULL, 0);
+    check_int((long long)file_read(&arena, path).size, 22);
+}
+
+static void write_too_much(void *path)
+{
+    npz_write(path, &(NpyArray){NPY_UINT8, 2, {1 << 16, 1 << 16}, "x"}, 1);
+}
+
+static void write_high_rank(void *path)
+{
+    npy_write(path, (NpyArray){.type = NPY_UINT8, .rank = NPY_RANK + 1, .data = "x"});
+}
+
+static void refuses_what_does_not_fit(void)
+{
+    char *path = (char *)in_folder("never.npz");
+    check_stops(write_too_much, path, "4 GiB of a zip");
+    check_stops(write_high_rank, path, "rank 5");
+    check(!file_exists(path));
+}
+
+static const Test tests[] = {
+    T(writes_npy_by_hand), T(writes_every_rank), T(writes_labels_lowest_byte_first),
+    T(writes_a_zip), T(writes_the_same_bytes_again), T(refuses_what_does_not_fit),
+};
+
+int main(int argc, char **argv)
+{
+    arena = arena_create();
+    return run_tests(argc, argv, tests, NELEM(tests));
+}
