@@ -72,10 +72,17 @@ $B/%.o: %.c Makefile
 
 mnist: drift
 	build/drift train mnist --preset mini
-	build/drift sample runs/mnist-mini --count 100 --rows --show
+	build/drift sample runs/mnist-mini --count 100 --show
 
-test: layers drift $(TESTS)
-	@DRIFT=$B/drift tests/run $(TESTS)
+test: layers drift $(TESTS) proofs
+	@DRIFT=$B/drift tests/run $(TESTS) $(PROOFS)
+
+# Gradients are proved in double, whatever the precision of the rest.
+PROVED = $(if $(filter double,$(REAL)),,$(foreach t,test_ops test_nn,\
+           $(if $(findstring test_$(ONLY),$t)$(findstring $(ONLY),$t),$t)))
+PROOFS = $(patsubst %,$(subst -float,-double,$B)/tests/%,$(PROVED))
+proofs:
+	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
 
 check:
 	$(MAKE) test REAL=double DEBUG=1
@@ -92,6 +99,7 @@ layers:
 clean:
 	rm -rf build
 
-.PHONY: drift mnist test check bench layers clean
+
+.PHONY: proofs drift mnist test check bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@
 
 #include "apps/commands.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 static const struct {
     const char *name, *about;
@@ -26,6 +27,7 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+    parallel_begin(argv);
     if (argc < 2) {
         print_usage(stderr);
         return 2;

@@ -2,11 +2,21 @@
 #include "tensor/parallel.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "tensor/error.h"
 
 #ifdef _OPENMP
 #include <omp.h>
+
+void parallel_begin(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY")) return;
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    execv("/proc/self/exe", argv);      /* comes back only if it failed: then spin */
+}
+
 int parallel_threads(void) { return omp_get_max_threads(); }
 
 void parallel_set_threads(int threads)
@@ -17,6 +27,8 @@ void parallel_set_threads(int threads)
 }
 
 #else
+void parallel_begin(char **argv) { (void)argv; }
+
 int parallel_threads(void) { return 1; }
 
 void parallel_set_threads(int threads) { require(threads >= 0, "%d threads", threads); }

@@ -1,5 +1,4 @@
-/* Data sets: the bundled MNIST, small ones written here in every format, and broken
- * ones. */
+/* Data sets: the bundled MNIST, small ones written here in every format, broken ones. */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,8 +100,7 @@ static void loads_the_bundled_mnist(void)
     check(d.labels[0] == 7 && d.labels[9999] == 6);
 }
 
-/* From a folder below, and, as the tests lie in the source folder, from anywhere at
- * all. */
+/* From a folder below, and, since the tests lie in the source folder, from anywhere. */
 static void finds_the_bundled_files_from_elsewhere(void)
 {
     char here[4096];
@@ -178,6 +176,28 @@ static void loads_pictures(void)
     put_png(folder, "dog.png", 2, 3, 3, 50);            /* has no class: then none has */
     d = dataset_load(&arena, folder, NULL, DATASET_TRAIN);
     check(d.count == 5 && d.labels == NULL && d.classes == 0);
+}
+
+/* 256 classes fit in a byte, one more does not; an empty name is no class. */
+static void counts_the_classes_of_pictures(void)
+{
+    char *folder = make_folder("many");
+    put_png(folder, "0_.png", 1, 1, 1, 0);
+    const char *first = arena_printf(&arena, "%s/0_.png", folder);
+    for (int n = 1; n < 256; n++)
+        check(link(first, arena_printf(&arena, "%s/%d_.png", folder, n)) == 0);
+    Dataset d = dataset_load(&arena, folder, NULL, DATASET_TRAIN);
+    check(d.count == 256 && d.classes == 256);
+    int sum = 0;
+    for (int i = 0; i < 256; i++) sum += d.labels[i];
+    check_int(sum, 255 * 256 / 2);
+    check(link(first, arena_printf(&arena, "%s/256_.png", folder)) == 0);
+    d = dataset_load(&arena, folder, NULL, DATASET_TRAIN);
+    check(d.count == 257 && d.classes == 0 && d.labels == NULL);
+
+    folder = make_folder("nameless");
+    put_png(folder, "_1.png", 1, 1, 1, 0);
+    check(dataset_load(&arena, folder, NULL, DATASET_TRAIN).labels == NULL);
 }
 
 /* ---- what is wrong --------------------------------------------------------------- */
@@ -314,6 +334,7 @@ static void refuses_folders_without_data(void)
 static const Test tests[] = {
     T(loads_the_bundled_mnist), T(finds_the_bundled_files_from_elsewhere),
     T(loads_idx_files), T(loads_cifar_batches), T(loads_pictures),
+    T(counts_the_classes_of_pictures),
     T(refuses_unknown_names), T(refuses_other_files_as_mnist),
     T(refuses_broken_idx_files), T(refuses_broken_gzip_files), T(refuses_broken_batches),
     T(refuses_broken_pictures), T(refuses_folders_without_data),

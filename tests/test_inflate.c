@@ -1,6 +1,5 @@
-/* DEFLATE and its wrappers.  Streams are written by hand as strings of bits in the
- * order in which they are read: numbers lowest bit first, Huffman words highest bit
- * first. */
+/* DEFLATE and its wrappers.  Streams are strings of bits, written by hand in the order in
+ * which they are read: numbers lowest bit first, Huffman words highest bit first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,10 +59,12 @@ static void check_damaged(const char *bits, const char *words)
 
 /* ---- blocks ---------------------------------------------------------------------- */
 
+static const char *const abc_bits = "1 00 00000" "11000000 00000000" "00111111 11111111"
+                                    "10000110 01000110 11000110";
+
 static void unpacks_stored_blocks(void)
 {
-    check_unpacks("1 00 00000" "11000000 00000000" "00111111 11111111"
-                  "10000110 01000110 11000110", "abc");
+    check_unpacks(abc_bits, "abc");
     check_unpacks("0 00 00000" "00000000 00000000" "11111111 11111111"      /* empty, */
                   "1 00 00000" "10000000 00000000" "01111111 11111111" "10000110", "a");
     check_damaged("1 00 00000" "11000000 00000000" "00111111 11111110", "stored");
@@ -84,10 +85,10 @@ static void unpacks_fixed_blocks(void)
     check_unpacks("1 10 10010001 11000001 00000 00000 0000000", many + 127);
 }
 
-/* The code of code lengths has the words 00 = 0, 01 = 1, 10 = 2 and 11 = 18, a run of
- * zeros. */
-#define HEADER "1 01 10000 00000 0111" "000 000 010 010" \
-               "000 000 000 000 000 000 000 000 000 000 000" "010 000 010"
+/* The code of code lengths has the words 00 = 0, 01 = 1, 10 = 2, 11 = 18 (many zeros). */
+#define CODE "0111" "000 000 010 010" \
+             "000 000 000 000 000 000 000 000 000 000 000" "010 000 010"
+#define HEADER "1 01 10000 00000" CODE
 /* 97 zeros, 'a' in one bit, 158 zeros, the end and length 3 in two bits: 0, 10, 11. */
 #define LITERALS "11 0110101 01" "11 1111111" "11 1001000" "10 10"
 
@@ -108,7 +109,8 @@ static void refuses_damaged_blocks(void)
     check_damaged("1 01 00000 00000 0000" "100 100 100 000", "invalid code lengths");
     check_damaged("1 01 00000 00000 0000" "010 010 010 000", "invalid code lengths");
     check_damaged("1 01 00000 00000 0000" "100 000 100 000" "0 00", "nothing to repeat");
-    check_damaged(HEADER LITERALS "11 1111111", "invalid code lengths");    /* too many */
+    check_damaged("1 01 10000 10010" CODE LITERALS "11 0000000",
+                  "invalid code lengths");          /* 11 for the last 10 */
     check_damaged(HEADER "11 0110101 01" "11 1111111" "11 1001000" "00 10" "01",
                   "a block without an end");
     check_damaged(HEADER "11 0110101 10" "11 1111111" "11 1001000" "10 10" "01",
@@ -165,9 +167,9 @@ static void refuses_damaged_wrappers(void)
 
 /* However many bytes are missing, the message says so; and no byte beyond the end is
  * read, which the sanitizers would see because the copy lies in memory of its own. */
-static void tells_that_a_file_is_cut_short(void)
+static void check_cuts(const char *bits, const char *unpacked)
 {
-    Bytes good = wrap_gzip(pack_bits(aaa_bits), "aaaa");
+    Bytes good = wrap_gzip(pack_bits(bits), unpacked);
     for (size_t n = 0; n < good.size; n++) {
         uint8_t *copy = malloc(n ? n : 1);
         memcpy(copy, good.data, n);
@@ -175,6 +177,12 @@ static void tells_that_a_file_is_cut_short(void)
         check_stops(unpack, &cut, "cut.gz: the file is cut short");
         free(copy);
     }
+}
+
+static void tells_that_a_file_is_cut_short(void)
+{
+    check_cuts(aaa_bits, "aaaa");
+    check_cuts(abc_bits, "abc");
 }
 
 /* Any one bit wrong: the file is refused, or the bit did not matter. */
@@ -226,10 +234,26 @@ static void packs_and_unpacks(void)
     check_round_trip(data, N, N / 100);
     for (size_t i = 0; i < N; i++) data[i] = (uint8_t)(i * 2654435761u >> 13);
     check_round_trip(data, N, N + N / 8 + 16);
-    memset(data, 255, 40);                      /* again nearer and farther than 32768 */
-    for (size_t i = 32768 - 20; i < N; i += 32768 - 20) memcpy(data + i, data, 16);
     for (size_t i = 1; i < 60; i++) memcpy(data + 50000 + 300 * i, data, 4 * i + 1);
     check_round_trip(data, N, N + N / 8 + 16);
+    for (size_t distance = 32766; distance < 32771; distance++) {
+        memset(data, 0, N);                     /* 32768 is as far as a match may reach */
+        memcpy(data, "abcdefgh", 8);
+        memcpy(data + distance, "abcdefgh", 8);
+        check_round_trip(data, distance + 8, 350);
+    }
+}
+
+/* 259 times '7': one literal, 257 from 1 back (227 + 30), one literal. */
+static void packs_into_the_fixed_code(void)
+{
+    uint8_t data[259];
+    size_t size;
+    memset(data, 7, sizeof data);
+    Bytes want = pack_bits("1 10 00110111 11000100 01111 00000 00110111 0000000");
+    uint8_t *got = deflate_zlib(&arena, data, sizeof data, &size);
+    check_int((long long)size, (long long)want.size + 6);
+    check(memcmp(got + 2, want.data, want.size) == 0);
 }
 
 static void refuses_damaged_zlib(void)
@@ -251,7 +275,8 @@ static const Test tests[] = {
     T(unpacks_stored_blocks), T(unpacks_fixed_blocks), T(unpacks_dynamic_blocks),
     T(refuses_damaged_blocks), T(skips_the_optional_fields_of_gzip),
     T(refuses_damaged_wrappers), T(tells_that_a_file_is_cut_short),
-    T(survives_any_wrong_bit), T(packs_and_unpacks), T(refuses_damaged_zlib),
+    T(survives_any_wrong_bit), T(packs_and_unpacks), T(packs_into_the_fixed_code),
+    T(refuses_damaged_zlib),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

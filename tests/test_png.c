@@ -70,11 +70,13 @@ static void check_pixels(const File *f, int channels, const uint8_t *want, size_
 static void undoes_the_five_filters(void)
 {
     File f;
-    put_header(&f, 3, 7, 8, 0, 0);
+    put_header(&f, 3, 9, 8, 0, 0);
     put_rows(&f, BYTES(0, 10, 20, 30,  1, 10, 10, 10,  2, 1, 1, 1,  3, 5, 5, 5,
-                       4, 1, 1, 1,  4, 200, 1, 0,  4, 255, 5, 0));
+                       4, 1, 1, 1,  4, 200, 1, 0,  4, 255, 5, 0,
+                       0, 20, 30, 20,  4, 251, 20, 2));
     check_pixels(&f, 1, BYTES(10, 20, 30,  10, 20, 30,  11, 21, 31,  10, 20, 30,
-                              11, 21, 31,  211, 212, 212,  210, 216, 216));
+                              11, 21, 31,  211, 212, 212,  210, 216, 216,
+                              20, 30, 20,  15, 50, 52));
     put_header(&f, 2, 2, 8, 2, 0);          /* the left neighbour is three bytes away */
     put_rows(&f, BYTES(1, 1, 2, 3, 10, 20, 30,  4, 1, 1, 1, 255, 0, 1));
     check_pixels(&f, 3, BYTES(1, 2, 3, 11, 22, 33,  2, 3, 4, 10, 22, 34));

@@ -67,24 +67,22 @@ static const Entry entries[] = {
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
-const char *config_text(Arena *a, const Config *c)
+void config_put(Text *t, const char *key, const Config *c)
 {
-    Text t = {.arena = a, .pretty = true};
-    json_open_object(&t, NULL);
+    json_open_object(t, key);
     for (int i = 0; i < ENTRIES; i++) {
         const Entry *e = &entries[i];
         const void *p = (const char *)c + e->offset;
         switch (e->kind) {
-        case ENTRY_TEXT: json_put_text(&t, e->key, *(const char *const *)p); break;
-        case ENTRY_INT: json_put_integer(&t, e->key, *(const int *)p); break;
-        case ENTRY_LONG: json_put_integer(&t, e->key, *(const long *)p); break;
-        case ENTRY_REAL: json_put_number(&t, e->key, *(const double *)p); break;
-        case ENTRY_BOOL: json_put_bool(&t, e->key, *(const bool *)p); break;
-        case ENTRY_INTS: json_put_integers(&t, e->key, p, count(p)); break;
+        case ENTRY_TEXT: json_put_text(t, e->key, *(const char *const *)p); break;
+        case ENTRY_INT: json_put_integer(t, e->key, *(const int *)p); break;
+        case ENTRY_LONG: json_put_integer(t, e->key, *(const long *)p); break;
+        case ENTRY_REAL: json_put_number(t, e->key, *(const double *)p); break;
+        case ENTRY_BOOL: json_put_bool(t, e->key, *(const bool *)p); break;
+        case ENTRY_INTS: json_put_integers(t, e->key, p, count(p)); break;
         }
     }
-    json_close(&t);
-    return t.bytes;
+    json_close(t);
 }
 
 static int in_range(int64_t n, const char *key, const char *where)

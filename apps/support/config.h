@@ -33,10 +33,11 @@ extern const Preset presets[];
 /* Fails with the list if there is no such preset. */
 const Preset *preset_find(const char *name);
 
-/* As JSON: the part that a checkpoint holds, without `steps`. */
-const char *config_text(Arena *a, const Config *c);
+/* Appends it as a JSON object, without `steps`, so that a run that was asked for fewer steps at first
+ * ends in the same checkpoint. */
+void config_put(Text *t, const char *key, const Config *c);
 
-/* From that JSON, strictly; `where` begins the message when something is missing. */
+/* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
 
 #endif

@@ -9,9 +9,8 @@
  *   cifar.c     data_batch_*.bin and test_batch.bin: CIFAR-10
  *   pictures.c  PNG files of one size
  *
- * The files come from outside and are not trusted: every length in them is compared
- * with the length of the file, and whatever does not fit ends in a sentence with the
- * file's path. */
+ * The files are not trusted: every length in them is compared with the length of the
+ * file, and whatever does not fit ends in a sentence with the file's path. */
 #ifndef APPS_SUPPORT_DATASET_H
 #define APPS_SUPPORT_DATASET_H
 

@@ -1,7 +1,6 @@
 /* Pictures of bytes: laying samples out in a grid, showing them in a terminal.
  *
- * A picture is [H, W, C], row by row from the top, C = 1 (grey) or 3 (red, green,
- * blue). */
+ * A picture is [H, W, C], row by row from the top; C is 1 (grey) or 3 (RGB). */
 #ifndef APPS_SUPPORT_IMAGE_H
 #define APPS_SUPPORT_IMAGE_H
 
@@ -25,8 +24,7 @@ typedef struct {
 Image image_grid(Arena *a, const uint8_t *samples, int count, int H, int W, int C,
                  int columns, int scale);
 
-/* Draws the image in a terminal with 24-bit colours, two rows of pixels in a line of
- * text. */
+/* Draws in a terminal with 24-bit colours, two rows of pixels in a line of text. */
 void image_show(const Image *image, FILE *to);
 
 #endif

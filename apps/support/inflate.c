@@ -158,9 +158,8 @@ static void unpack_stored(Stream *s)
     s->used += size;
 }
 
-/* Lengths and distances are written like small floating-point numbers: below 2^(k+1)
- * the code is the number; above, it has an exponent and k digits, and the rest follows
- * as bits. */
+/* Lengths and distances are written like small floating-point numbers: a code below
+ * 2^(k+1) is the number; above, it is an exponent and k digits, and the rest follows. */
 static unsigned take_number(Stream *s, int code, int k)
 {
     int exponent = (code >> k) - 1;

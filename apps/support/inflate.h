@@ -16,8 +16,7 @@
  * size. The result has the same path and lives in the arena. */
 Bytes inflate_gzip(Arena *a, Bytes packed);
 
-/* Unpacks a zlib stream (RFC 1950) that must give exactly `size` bytes; checks
- * Adler-32. */
+/* Unpacks a zlib stream (RFC 1950), which must give `size` bytes; checks Adler-32. */
 Bytes inflate_zlib(Arena *a, Bytes packed, size_t size);
 
 /* The checksum of zlib: two sums modulo 65521, of the bytes and of the sums so far. */

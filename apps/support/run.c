@@ -60,10 +60,12 @@ void model_save(const Model *m, const char *checkpoint)
     size_t mark = arena_mark(scratch());
     const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
                                       {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
+    Text config = {.arena = scratch(), .pretty = true};
+    config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
         {"format", "drift"},
         {"step", arena_printf(scratch(), "%ld", m->adam.step)},
-        {"config", config_text(scratch(), &m->config)},
+        {"config", config.bytes},
     };
     checkpoint_save(checkpoint, &m->params, blocks, 4, metadata, 3);
     arena_rewind(scratch(), mark);

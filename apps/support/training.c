@@ -1,0 +1,260 @@
+/* The training loop: see training.h. */
+#include "apps/support/training.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "apps/support/png.h"
+#include "apps/support/progress.h"
+#include "diffusion/sampler.h"
+#include "tensor/error.h"
+
+/* Purposes of random numbers (tensor/random.h). */
+enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
+       PURPOSE_DROPOUT = 6 };
+
+/* ---- a batch ---------------------------------------------------------------------------- */
+
+void training_open_dataset(Training *t)
+{
+    t->dataset = dataset_load(&t->arena, t->source, t->data, DATASET_TRAIN);
+    t->order = arena_new(&t->arena, uint32_t, (size_t)t->dataset.count);
+    t->epoch = -1;
+}
+
+/* Which picture stands at `place` in the endless sequence of shuffled epochs. */
+static uint32_t picture_at(Training *t, uint64_t place)
+{
+    uint32_t count = (uint32_t)t->dataset.count;
+    long epoch = (long)(place / count);
+    if (epoch != t->epoch) {
+        random_permutation(random_stream(t->model.config.seed, PURPOSE_ORDER, (uint64_t)epoch),
+                           count, t->order);
+        t->epoch = epoch;
+    }
+    return t->order[place % count];
+}
+
+/* One picture as numbers in [-1, 1], mirrored or not. */
+static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c, bool mirror)
+{
+    for (int h = 0; h < c->height; h++)
+        for (int w = 0; w < c->width; w++)
+            for (int k = 0; k < c->channels; k++) {
+                int from = mirror ? c->width - 1 - w : w;
+                *x0++ = pixels[(h * c->width + from) * c->channels + k] / 127.5 - 1;
+            }
+}
+
+/* The batch of step `step`: a function of the seed and the step alone.  Owned by the tape. */
+static Batch make_batch(Training *t, long step)
+{
+    const Config *c = &t->model.config;
+    uint64_t which = (uint64_t)step;
+    size_t N = (size_t)c->batch;
+    size_t D = (size_t)(c->unet.height * c->unet.width * c->unet.channels);
+    double *x0 = tape_save(&t->tape, double, N * D), *eps = tape_save(&t->tape, double, N * D);
+    int *time = tape_save(&t->tape, int, N), *label = tape_save(&t->tape, int, N);
+    uint32_t *picture = tape_save(&t->tape, uint32_t, N);
+    Random times = random_stream(c->seed, PURPOSE_TIME, which);
+    Random flips = random_stream(c->seed, PURPOSE_FLIP, which);
+    Random noise = random_stream(c->seed, PURPOSE_NOISE, which);
+    for (size_t n = 0; n < N; n++) picture[n] = picture_at(t, which * N + n);
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        copy_picture(x0 + n * D, t->dataset.pixels + picture[n] * D, &c->unet,
+                     c->flip && random_bits(flips, n) & 1);
+        random_normals(noise, n * D, D, eps + n * D);
+        time[n] = (int)random_below(times, n, (uint32_t)c->diffusion_steps);
+        label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
+    }
+    return (Batch){(int)N, x0, eps, time, c->unet.classes ? label : NULL};
+}
+
+/* ---- a step ----------------------------------------------------------------------------- */
+
+/* Puts step `step` on the tape; returns the loss of each sample. */
+static Var *put_on_tape(Training *t, long step, Batch *b)
+{
+    Model *m = &t->model;
+    tape_reset(&t->tape);
+    *b = make_batch(t, step);
+    Pass pass = pass_training(&t->tape, &m->params,
+                              random_stream(m->config.seed, PURPOSE_DROPOUT, (uint64_t)step));
+    return objective_loss(&pass, &m->net, &objective_eps, &m->schedule, b);
+}
+
+/* The same step again with every operation checked, to name the first that went wrong. */
+static noreturn void report_not_finite(Training *t, long step)
+{
+    Batch b;
+    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
+            "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
+    t->tape.check_finite = true;
+    backward(mean(&t->tape, put_on_tape(t, step, &b)));
+    fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
+}
+
+/* Adds the losses of a batch to the sums by quartile of t; returns their mean. */
+static double count_losses(Training *t, const Batch *b, const Var *losses)
+{
+    double sum = 0;
+    for (int n = 0; n < b->N; n++) {
+        int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
+        t->loss_sum[quartile] += (double)losses->value[n];
+        t->loss_count[quartile]++;
+        sum += (double)losses->value[n];
+    }
+    return sum / b->N;
+}
+
+double training_step(Training *t, double *norm)
+{
+    Model *m = &t->model;
+    Batch b;
+    long step = m->adam.step;
+    params_zero_grad(&m->params);
+    Var *losses = put_on_tape(t, step, &b);
+    double loss = count_losses(t, &b, losses);
+    if (!isfinite(loss)) report_not_finite(t, step);
+    backward(mean(&t->tape, losses));
+    *norm = adam_step(&m->adam, &m->params);
+    if (!isfinite(*norm)) report_not_finite(t, step);
+    t->smooth += fmax(0.01, 1.0 / (double)m->adam.step) * (loss - t->smooth);
+    return loss;
+}
+
+/* ---- what is written on the way ------------------------------------------------------------- */
+
+static void save(Training *t)
+{
+    size_t mark = arena_mark(scratch());
+    model_save(&t->model, run_path(scratch(), t->folder, "checkpoint.safetensors"));
+    arena_rewind(scratch(), mark);
+}
+
+/* The first ten steps, then every tenth, later every hundredth. */
+static bool logs_at(long step) { return step <= 10 || step % (step < 500 ? 10 : 100) == 0; }
+
+static void put_quartiles(Training *t, Text *line)
+{
+    json_open_array(line, "quartiles");
+    for (int q = 0; q < QUARTILES; q++) {
+        if (t->loss_count[q])
+            json_put_number(line, NULL, t->loss_sum[q] / (double)t->loss_count[q]);
+        else
+            json_put_null(line, NULL);
+        t->loss_sum[q] = 0, t->loss_count[q] = 0;
+    }
+    json_close(line);
+}
+
+static void write_log(Training *t, FILE *log, double loss, double norm, double rate)
+{
+    size_t mark = arena_mark(scratch());
+    Text line = {.arena = scratch()};
+    json_open_object(&line, NULL);
+    json_put_integer(&line, "step", t->model.adam.step);
+    json_put_number(&line, "loss", loss);
+    json_put_number(&line, "smoothed", t->smooth);
+    put_quartiles(t, &line);
+    json_put_number(&line, "lr", adam_lr(&t->model.adam));
+    json_put_number(&line, "grad_norm", norm);
+    json_put_number(&line, "images_per_s", rate);
+    json_put_number(&line, "seconds", t->seconds);
+    json_put_integer(&line, "memory_peak", (int64_t)memory_resident_peak());
+    json_close(&line);
+    fprintf(log, "%s\n", line.bytes);
+    if (fflush(log) != 0) fail("cannot write %s/log.jsonl; is the disk full?", t->folder);
+    arena_rewind(scratch(), mark);
+}
+
+/* Draws eight images of each class (eight rows, if there are no classes) from the same noise
+ * every time, in a few DDIM steps. */
+static void draw(Training *t)
+{
+    enum { COLUMNS = 8, MOST_ROWS = 16, STEPS = 25 };
+    const Config *c = &t->model.config;
+    Arena a = arena_create();
+    double start = seconds_now();
+    int rows = c->unet.classes ? c->unet.classes : COLUMNS;
+    int count = COLUMNS * (rows < MOST_ROWS ? rows : MOST_ROWS);
+    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params, t->model.adam.ema,
+                                         &objective_eps);
+    Schedule s = schedule_respace(&a, &t->model.schedule,
+                                  c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS);
+    SamplingOptions o = {.sampler = sampler_find("ddim")};
+    double *x = arena_new(&a, double, (size_t)count * d.base.size);
+    uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
+    sample(&d.base, &s, &o, 0, count, make_labels(&a, c, count, -1), x);
+    to_bytes(bytes, x, (size_t)count * d.base.size);
+    Image grid = image_grid(&a, bytes, count, c->unet.height, c->unet.width, c->unet.channels,
+                            COLUMNS, 2);
+    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.adam.step), &grid);
+    network_denoiser_destroy(&d);
+    arena_destroy(&a);
+    t->drawing += seconds_now() - start;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+/* The first signal asks for an end in order; a second one ends at once. */
+static void on_signal(int number)
+{
+    interrupted = number;
+    signal(number, SIG_DFL);
+}
+
+static double fraction_done(const Training *t)
+{
+    double by_step = t->steps ? (double)t->model.adam.step / (double)t->steps : 0;
+    double by_time = t->minutes > 0 ? t->seconds / (60 * t->minutes) : 0;
+    return fmin(fmax(by_step, by_time), 1);
+}
+
+int training_run(Training *t)
+{
+    enum { SAVE_SECONDS = 60, FIRST_DRAWING = 50 };
+    const char *path = run_path(&t->arena, t->folder, "log.jsonl");
+    FILE *log = fopen(path, "a");
+    if (!log) fail("cannot write %s", path);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+
+    const Model *m = &t->model;
+    Progress progress = progress_start("step");
+    double begin = seconds_now(), last_save = begin, last_log = begin, last_drawing = 0;
+    long next_drawing = m->adam.step + FIRST_DRAWING, logged = m->adam.step;
+    while (fraction_done(t) < 1 && !interrupted) {
+        double start = seconds_now(), norm, loss = training_step(t, &norm), now = seconds_now();
+        long step = m->adam.step;
+        t->seconds += now - start;
+
+        char details[64];
+        snprintf(details, sizeof details, "loss %.4f  %.0f images/s", t->smooth,
+                 m->config.batch / (now - start));
+        progress_show(&progress, step, t->steps, fraction_done(t), details);
+        if (logs_at(step)) {
+            write_log(t, log, loss, norm,
+                      (double)((step - logged) * m->config.batch) / (now - last_log));
+            last_log = now, logged = step;
+        }
+        if (step >= next_drawing && 25 * (t->drawing + last_drawing) < now - begin) {
+            double before = t->drawing;
+            draw(t);
+            last_drawing = t->drawing - before;
+            next_drawing = step + step / 3;
+        }
+        if (now - last_save > SAVE_SECONDS) {
+            save(t);
+            last_save = now;
+        }
+    }
+    progress_break(&progress);
+    fclose(log);
+    save(t);
+    if (!interrupted) draw(t);
+    return interrupted;
+}

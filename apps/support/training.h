@@ -1,0 +1,47 @@
+/* Training a model on a data set, in a run folder.
+ *
+ * One step draws a batch, noises it, lets the network guess the noise, goes backwards and moves
+ * the weights.  All that is random in it is a function of (seed, step), so a run that was stopped
+ * and resumed ends in the same bytes as one that was not.
+ *
+ * Around the steps: a progress line, the log, pictures at growing intervals (at most a
+ * twenty-fifth of the time), a checkpoint every minute, and leaving in order on Ctrl-C. */
+#ifndef APPS_SUPPORT_TRAINING_H
+#define APPS_SUPPORT_TRAINING_H
+
+#include "apps/support/dataset.h"
+#include "apps/support/run.h"
+
+enum { QUARTILES = 4 };
+
+typedef struct {
+    const char *folder;         /* of the run */
+    const char *source, *data;  /* what was asked for, as dataset_load takes it */
+    long steps;                 /* stop after so many in all; 0: no limit */
+    double minutes;             /* stop after so much training in all; 0: no limit */
+    Dataset dataset;
+    Model model;
+
+    Tape tape;
+    Arena arena;
+    uint32_t *order;            /* the permutation of epoch `epoch` */
+    long epoch;
+    double seconds;             /* spent training, in this process and earlier ones */
+    double smooth;              /* average loss over the last hundred steps or so */
+    double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
+    long loss_count[QUARTILES];
+    double drawing;             /* seconds spent on pictures in this process */
+} Training;
+
+/* Loads t->source from t->data; t->arena must exist. */
+void training_open_dataset(Training *t);
+
+/* One step; returns the loss and sets *norm, the norm of the gradient before clipping.  If either
+ * is not finite, fails and names the first operation that made it so. */
+double training_step(Training *t, double *norm);
+
+/* Steps until a limit is reached or a signal arrives; writes into the run folder.  Returns the
+ * signal, or 0. */
+int training_run(Training *t);
+
+#endif

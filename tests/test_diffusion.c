@@ -1,0 +1,121 @@
+/* Schedules against the papers' numbers, samplers against what is known in closed form. */
+#include <string.h>
+
+#include "diffusion/sampler.h"
+#include "tests/check.h"
+
+/* From the official code, 1000 linear steps. */
+static void the_linear_schedule_is_ddpms(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02);
+    check_close(s.alpha_bar[0] / 0.9999, 1, 1e-12);
+    check_close(s.alpha_bar[500] / 0.077796658365, 1, 1e-10);
+    check_close(s.alpha_bar[999] / 4.03582976538e-5, 1, 1e-10);
+    Level l = schedule_level(&s, 500);
+    check_close(l.a * l.a + l.s * l.s, 1, 1e-15);
+    Level clean = schedule_level(&s, -1);
+    check(clean.a == 1 && clean.s == 0);
+    arena_destroy(&a);
+}
+
+/* space_timesteps(1000, "25") begins 0, 42, 83, 125 and ends 957, 999; alpha_bar is kept. */
+static void respacing_keeps_the_marginals(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02), r = schedule_respace(&a, &s, 25);
+    static const int first[] = {0, 42, 83, 125};
+    for (int i = 0; i < 4; i++) check_close(r.told[i], first[i], 0);
+    check_close(r.told[23], 957, 0);
+    check_close(r.told[24], 999, 0);
+    double product = 1;
+    for (int i = 0; i < r.T; i++) {
+        product *= 1 - r.beta[i];
+        check_close(product / s.alpha_bar[(int)r.told[i]], 1, 1e-12);
+    }
+    Schedule all = schedule_respace(&a, &s, 1000);
+    for (int t = 0; t < 1000; t++) check_close(all.beta[t], s.beta[t], 1e-15);
+    arena_destroy(&a);
+}
+
+/* T single steps have the mean and variance of the one jump: a' a + ... by the recursion. */
+static void single_steps_add_up_to_the_jump(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_linear(&a, 100, 1e-3, 0.2);
+    double mean_factor = 1, variance = 0;
+    for (int t = 0; t < s.T; t++) {
+        mean_factor *= sqrt(1 - s.beta[t]);
+        variance = (1 - s.beta[t]) * variance + s.beta[t];
+        Level l = schedule_level(&s, t);
+        check_close(l.a, mean_factor, 1e-14);
+        check_close(l.s * l.s, variance, 1e-14);
+    }
+    arena_destroy(&a);
+}
+
+/* With the exact denoiser of N(0.2, 0.15^2) each sampler must give back that mean and variance,
+ * within four standard errors and a discretisation error that shrinks with the steps. */
+static void samplers_reach_the_gaussian(void)
+{
+    enum { N = 64, D = 100 };
+    static double x[N * D];
+    static const struct { const char *sampler; double eta; int steps; double bias; } cases[] = {
+        {"ddpm", 0, 1000, 0.01}, {"ddim", 0, 1000, 0.02}, {"ddim", 1, 1000, 0.01},
+    };
+    for (int c = 0; c < NELEM(cases); c++) {
+        Arena a = arena_create();
+        GaussianDenoiser d = gaussian_denoiser(D, 0.2, 0.15 * 0.15);
+        Schedule full = schedule_linear(&a, 1000, 1e-4, 0.02);
+        Schedule s = schedule_respace(&a, &full, cases[c].steps);
+        SamplingOptions o = {.sampler = sampler_find(cases[c].sampler), .eta = cases[c].eta,
+                             .seed = 3};
+        sample(&d.base, &s, &o, 0, N, NULL, x);
+        double sum = 0, square = 0;
+        for (int i = 0; i < N * D; i++) sum += x[i], square += (x[i] - 0.2) * (x[i] - 0.2);
+        check_close(sum / (N * D), 0.2, 4 * 0.15 / sqrt(N * D) + cases[c].bias * 0.15);
+        check_close(sqrt(square / (N * D)) / 0.15, 1, 4 / sqrt(2.0 * N * D) + cases[c].bias);
+        arena_destroy(&a);
+    }
+}
+
+/* Sample number k is the same alone and in a batch. */
+static void an_image_does_not_depend_on_its_batch(void)
+{
+    enum { D = 10 };
+    double batch[4 * D], alone[D];
+    Arena a = arena_create();
+    GaussianDenoiser d = gaussian_denoiser(D, 0, 0.1);
+    Schedule s = schedule_linear(&a, 50, 1e-3, 0.2);
+    SamplingOptions o = {.sampler = sampler_find("ddpm"), .seed = 1};
+    sample(&d.base, &s, &o, 5, 4, NULL, batch);
+    sample(&d.base, &s, &o, 7, 1, NULL, alone);
+    check(memcmp(alone, batch + 2 * D, sizeof alone) == 0);
+    o.seed = 2;
+    sample(&d.base, &s, &o, 7, 1, NULL, batch);
+    check(memcmp(alone, batch, sizeof alone) != 0);
+    arena_destroy(&a);
+}
+
+/* The eps objective: its target is the noise, and from the true noise it finds the true x0. */
+static void the_objective_goes_there_and_back(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02);
+    for (int t = 0; t < 1000; t += 111) {
+        Level l = schedule_level(&s, t);
+        double x0 = 0.7, eps = -1.3, x = l.a * x0 + l.s * eps;
+        double out = objective_eps.target(x0, eps, l);
+        check_close(out, eps, 0);
+        check_close(objective_eps.to_x0(out, x, l), x0, 1e-10);
+    }
+    arena_destroy(&a);
+}
+
+static const Test tests[] = {
+    T(the_linear_schedule_is_ddpms), T(respacing_keeps_the_marginals),
+    T(single_steps_add_up_to_the_jump), T(samplers_reach_the_gaussian),
+    T(an_image_does_not_depend_on_its_batch), T(the_objective_goes_there_and_back),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -1,0 +1,217 @@
+/* Parameters, blocks, the U-Net, Adam and checkpoints. */
+#include <string.h>
+
+#include "nn/adam.h"
+#include "nn/checkpoint.h"
+#include "nn/unet.h"
+#include "tensor/error.h"
+#include "tests/check.h"
+
+static const UNetConfig tiny = {
+    .height = 8, .width = 8, .channels = 2, .out_channels = 2, .base = 8, .levels = 2,
+    .mult = {1, 2}, .blocks = 1, .attention = {4}, .heads = 2, .groups = 4, .patch = 1,
+    .classes = 3, .dropout = 0.1};
+
+static size_t count_parameters(UNetConfig c)
+{
+    Params p = params_create();
+    unet_init(&p, &c);
+    size_t size = p.size;
+    params_destroy(&p);
+    return size;
+}
+
+/* The counts of the papers' networks and of the reference networks of bench/. */
+static void the_parameters_are_as_many_as_published(void)
+{
+    UNetConfig ddpm = {.height = 32, .width = 32, .channels = 3, .out_channels = 3, .base = 128,
+                       .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
+                       .heads = 1, .groups = 32, .patch = 1};
+    check_int((long long)count_parameters(ddpm), 35746307);
+    UNetConfig small = {.height = 32, .width = 32, .channels = 1, .out_channels = 1, .base = 32,
+                        .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {8},
+                        .heads = 1, .groups = 32, .patch = 1};
+    check_int((long long)count_parameters(small), 1623169);
+    UNetConfig large = {.height = 256, .width = 256, .channels = 3, .out_channels = 3,
+                        .base = 128, .levels = 6, .mult = {1, 1, 2, 2, 4, 4}, .blocks = 2,
+                        .attention = {16}, .heads = 1, .groups = 32, .patch = 1};
+    check_int((long long)count_parameters(large), 113673219);
+}
+
+/* DDPM's embedding of t = 10 in 8 numbers, from the official code. */
+static void the_sinusoids_are_those_of_ddpm(void)
+{
+    Real out[8];
+    sinusoids(out, (double[]){10}, 1, 8);
+    check_reals(out, ((Real[]){-0.544021, 0.447671, 0.021543, 0.001000,
+                               -0.839072, 0.894198, 0.999768, 1.0}), 8, 1e-6);
+}
+
+typedef struct { Params params; UNet net; Tape tape; Real x[2 * 8 * 8 * 2]; } Fixture;
+
+static void set_up(Fixture *f, const UNetConfig *c, uint64_t seed)
+{
+    f->params = params_create();
+    f->net = unet_init(&f->params, c);
+    params_allocate(&f->params, seed);
+    f->tape = tape_create();
+    fill_uniform(f->x, NELEM(f->x), 7);
+}
+
+static void tear_down(Fixture *f)
+{
+    params_destroy(&f->params);
+    tape_destroy(&f->tape);
+}
+
+static Var *run(Fixture *f, Pass *pass)
+{
+    tape_reset(&f->tape);
+    Var *x = tape_leaf(&f->tape, "x", SHAPE(2, 8, 8, 2), f->x, NULL);
+    return unet_forward(pass, &f->net, x, (double[]){3, 500}, (int[]){2, 0});
+}
+
+/* At the start each block adds (almost) nothing, and the last convolution gives 0. */
+static void an_untrained_network_gives_zero(void)
+{
+    Fixture f;
+    set_up(&f, &tiny, 1);
+    Pass pass = pass_inference(&f.tape, &f.params, f.params.value);
+    Var *y = run(&f, &pass);
+    for (size_t i = 0; i < y->size; i++) check_close(y->value[i], 0, 1e-3);
+    tear_down(&f);
+}
+
+static double loss_of(Fixture *f, bool backwards)
+{
+    Pass pass = pass_training(&f->tape, &f->params, random_stream(1, 1, 1));
+    Var *loss = mean(&f->tape, run(f, &pass));
+    double value = (double)loss->value[0];
+    if (backwards) backward(loss);
+    return value;
+}
+
+/* The gradient of a whole network, dropout, classes, patches and all, in the direction of a random
+ * change of all parameters at once, against the slope. */
+static void the_whole_network_has_the_right_gradient(void)
+{
+    for (int patch = 1; patch <= 2; patch++) {
+        UNetConfig c = tiny;
+        Fixture f;
+        c.patch = patch;
+        set_up(&f, &c, 1);
+        Params *p = &f.params;
+        Real *direction = params_block(p), *kept = params_block(p);
+        fill_uniform(direction, p->size, 3);
+        for (size_t i = 0; i < p->size; i++) p->value[i] += (Real)0.1 * direction[i];
+        fill_uniform(direction, p->size, 4);
+        memcpy(kept, p->value, p->size * sizeof *kept);
+        loss_of(&f, true);
+        double slope = 0, h = sizeof(Real) == 4 ? 1e-3 : 1e-6, value[2];
+        for (size_t i = 0; i < p->size; i++) slope += (double)direction[i] * (double)p->grad[i];
+        for (int side = 0; side < 2; side++) {
+            for (size_t i = 0; i < p->size; i++)
+                p->value[i] = kept[i] + (Real)(side ? h : -h) * direction[i];
+            value[side] = loss_of(&f, false);
+        }
+        check(fabs(slope) > 1e-3);
+        check_close((value[1] - value[0]) / (2 * h), slope, sizeof(Real) == 4 ? 2e-2 : 1e-7);
+        tear_down(&f);
+    }
+}
+
+/* Three steps by hand for a single weight, with clipping. */
+static void adam_by_hand(void)
+{
+    Params p = params_create();
+    params_add(&p, SHAPE(1), (Init){INIT_CONSTANT, 1}, "w");
+    params_allocate(&p, 0);
+    AdamConfig c = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .clip = 2, .warmup = 2,
+                    .ema_decay = 0.5};
+    Adam a = adam_init(&p, &c);
+    static const double gradient[] = {1, -4, 0.5};
+    double w = 1, m = 0, v = 0, ema = 1;
+    for (int k = 1; k <= 3; k++) {
+        p.grad[0] = (Real)gradient[k - 1];
+        check_close(adam_step(&a, &p), fabs(gradient[k - 1]), 1e-6);
+        double g = fmax(-2, fmin(2, gradient[k - 1])), lr = k == 1 ? 0.05 : 0.1;
+        m = 0.9 * m + 0.1 * g;
+        v = 0.99 * v + 0.01 * g * g;
+        w -= lr * (m / (1 - pow(0.9, k))) / (sqrt(v / (1 - pow(0.99, k))) + 1e-8);
+        double d = fmin(0.5, (1.0 + k) / (10 + k));
+        ema = d * ema + (1 - d) * w;
+        check_close(p.value[0], w, 1e-6);
+        check_close(a.ema[0], ema, 1e-6);
+    }
+    p.grad[0] = (Real)NAN;
+    check(isnan(adam_step(&a, &p)));
+    check_close(p.value[0], w, 1e-6);
+    check_int(a.step, 3);
+    params_destroy(&p);
+}
+
+static void load_other(void *path)
+{
+    UNetConfig c = tiny;
+    c.base = 16;
+    Fixture f;
+    set_up(&f, &c, 1);
+    Arena a = arena_create();
+    SafeTensors file = safetensors_read(&a, path);
+    checkpoint_load(&file, &f.params, &(CheckpointBlock){"model", f.params.value}, 1);
+}
+
+static void load_some_missing(void *path)
+{
+    Fixture f;
+    set_up(&f, &tiny, 1);
+    Arena a = arena_create();
+    SafeTensors file = safetensors_read(&a, path);
+    checkpoint_load(&file, &f.params, &(CheckpointBlock){"ema", f.params.grad}, 1);
+}
+
+static void checkpoints_come_back_or_say_why_not(void)
+{
+    Fixture f, g;
+    Arena a = arena_create();
+    char *path = arena_printf(&a, "%s/c.safetensors", test_folder());
+    set_up(&f, &tiny, 1);
+    set_up(&g, &tiny, 2);
+    check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) != 0);
+    checkpoint_save(path, &f.params, &(CheckpointBlock){"model", f.params.value}, 1,
+                    &(SafeMeta){"step", "7"}, 1);
+    SafeTensors file = safetensors_read(&a, path);
+    checkpoint_load(&file, &g.params, &(CheckpointBlock){"model", g.params.value}, 1);
+    check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) == 0);
+    check_text(safetensors_metadata(&file, "step"), "7");
+    check_stops(load_other, path, "another architecture");
+    check_stops(load_other, path, "model.time.linear1.weight: want [64, 16], found [32, 8]");
+    check_stops(load_some_missing, path, "found no such array");
+    tear_down(&f);
+    tear_down(&g);
+    arena_destroy(&a);
+}
+
+static void unet_28_by_4(void *unused)
+{
+    (void)unused;
+    UNetConfig c = tiny;
+    c.height = c.width = 28, c.levels = 4;
+    c.mult[2] = c.mult[3] = 2;
+    Params p = params_create();
+    unet_init(&p, &c);
+}
+
+static void sizes_that_cannot_be_halved_say_the_arithmetic(void)
+{
+    check_stops(unet_28_by_4, NULL, "1 * 2^3 = 8, and 28/8 = 3.5");
+}
+
+static const Test tests[] = {
+    T(the_parameters_are_as_many_as_published), T(the_sinusoids_are_those_of_ddpm),
+    T(an_untrained_network_gives_zero), T(the_whole_network_has_the_right_gradient),
+    T(adam_by_hand), T(checkpoints_come_back_or_say_why_not),
+    T(sizes_that_cannot_be_halved_say_the_arithmetic),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
