@@ -6,7 +6,6 @@
 #include "apps/support/options.h"
 #include "apps/support/run.h"
 #include "tensor/error.h"
-#include "tensor/reduce.h"
 
 /* The parameters, memory and work of a model, from one forward pass on zeros. */
 static void describe_model(const Model *m)
@@ -18,8 +17,8 @@ static void describe_model(const Model *m)
     Real *x = arena_new(scratch(), Real, size);
     memset(x, 0, size * sizeof *x);
     Pass pass = pass_inference(&t, &m->params, m->params.value);
-    unet_forward(&pass, &m->net, tape_leaf(&t, "x", SHAPE(1, c->height, c->width, c->channels), x, NULL),
-                 (double[]){0}, (int[]){0});
+    Var *image = tape_leaf(&t, "x", SHAPE(1, c->height, c->width, c->channels), x, NULL);
+    unet_forward(&pass, &m->net, image, (double[]){0}, (int[]){0});
     printf("parameters      %zu in %d arrays\n", m->params.size, m->params.count);
     printf("work            %.3f GFLOP an image to sample, about three times that to train\n",
            tape_flops(&t) * 1e-9);
@@ -29,11 +28,10 @@ static void describe_model(const Model *m)
     arena_rewind(scratch(), mark);
 }
 
-static void print_tensors(const SafeTensors *f, const char *only)
+static void print_tensors(const SafeTensors *f)
 {
     for (int i = 0; i < f->count; i++) {
         const SafeEntry *e = &f->entries[i];
-        if (only && strncmp(e->name, only, strlen(only)) != 0) continue;
         printf("  %-4s %-44s [", dtype_name(e->dtype), e->name);
         for (int k = 0; k < e->rank; k++) printf("%s%lld", k ? ", " : "", (long long)e->dim[k]);
         printf("]\n");
@@ -48,14 +46,16 @@ int info_main(int argc, char **argv)
         {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays too", 0},
         {0},
     };
-    Usage usage = {"drift info RUN|FILE", "Tells what a run folder or a .safetensors file holds.", 1};
+    Usage usage = {"drift info RUN|FILE",
+                   "Tells what a run folder or a .safetensors file holds.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which run or file?  usage: %s", usage.synopsis);
 
     Arena a = arena_create();
     const char *path = run_checkpoint(&a, words[0]);
     SafeTensors f = safetensors_read(&a, path);
-    const char *step = safetensors_metadata(&f, "step"), *config = safetensors_metadata(&f, "config");
+    const char *step = safetensors_metadata(&f, "step");
+    const char *config = safetensors_metadata(&f, "config");
     printf("%s: %d arrays\n", path, f.count);
     if (step && config) {
         Model m;
@@ -65,6 +65,6 @@ int info_main(int argc, char **argv)
         printf("configuration   %s\n", config);
         model_destroy(&m);
     }
-    if (tensors || !config) print_tensors(&f, NULL);
+    if (tensors || !config) print_tensors(&f);
     return 0;
 }

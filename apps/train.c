@@ -29,19 +29,21 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"out", OPTION_TEXT, &c->out, "FOLDER", "the run's folder [runs/DATASET-PRESET]", 0},
         {"data", OPTION_TEXT, &c->data, "FOLDER", "where cifar10's batches are", 0},
         {"resume", OPTION_TEXT, &c->resume, "RUN", "go on with this run, with its own options", 0},
-        {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all [of the preset]", 0},
+        {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
-        {"batch", OPTION_INT, &k->batch, "N", "pictures a step [of the preset]", 0},
-        {"lr", OPTION_REAL, &k->adam.lr, "X", "learning rate of Adam [of the preset]", 0},
-        {"ema", OPTION_REAL, &k->adam.ema_decay, "X", "decay of the average weights [of the preset]", 0},
-        {"dropout", OPTION_REAL, &k->unet.dropout, "P", "in residual blocks [of the preset]", 0},
-        {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures [of the preset]", 0},
+        {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
+        {"lr", OPTION_REAL, &k->adam.lr, "X", "learning rate of Adam *", 0},
+        {"ema", OPTION_REAL, &k->adam.ema_decay, "X", "decay of the average weights *", 0},
+        {"dropout", OPTION_REAL, &k->unet.dropout, "P", "in residual blocks *", 0},
+        {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
-        {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level [of the preset]", 0},
-        {"mult", OPTION_INTS, k->unet.mult, "A,B,..", "channels of each level / base [of the preset]", 0},
-        {"blocks", OPTION_INT, &k->unet.blocks, "N", "residual blocks a level [of the preset]", 0},
-        {"attention", OPTION_INTS, k->unet.attention, "A,B,..", "heights with attention [of the preset]", 0},
-        {"patch", OPTION_INT, &k->unet.patch, "N", "work on patches of N x N [of the preset]", 0},
+        {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level *", 0},
+        {"mult", OPTION_INTS, k->unet.mult, "A,B,..",
+         "channels of each level / base *", 0},
+        {"blocks", OPTION_INT, &k->unet.blocks, "N", "residual blocks a level *", 0},
+        {"attention", OPTION_INTS, k->unet.attention, "A,B,..",
+         "heights with attention *", 0},
+        {"patch", OPTION_INT, &k->unet.patch, "N", "work on patches of N x N *", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of every random number", 0},
         {"threads", OPTION_INT, &c->threads, "N", "0: one for each core", 0},
         {0},
@@ -173,7 +175,7 @@ static const char *describe_presets(void)
         "CIFAR-10 batches or PNG pictures of one size.\n\npresets:";
     for (const Preset *p = presets; p->name; p++)
         text = arena_printf(scratch(), "%s\n  %-8s %s", text, p->name, p->about);
-    return text;
+    return arena_printf(scratch(), "%s\n\nOptions marked * replace an entry of the preset.", text);
 }
 
 static int say_goodbye(const Training *t, int signal_number)

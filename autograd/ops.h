@@ -34,8 +34,8 @@ Var *silu(Tape *t, Var *x);
 /* y[..., o] = sum_i x[..., i] w[o, i] + b[o]:  x [..., I], w [O, I], b [O] or NULL. */
 Var *linear(Tape *t, Var *x, Var *w, Var *b);
 
-/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], b [O] or NULL; y [N, OH, OW, O].
- * `pad` zeros above and left, `pad_end` below and right; OH = (H + pad + pad_end - K)/stride + 1. */
+/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], b [O] or NULL;
+ * y [N, OH, OW, O].  `pad` zeros above and left, `pad_end` below and right; OH = (H + pad + pad_end - K)/stride + 1. */
 Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end);
 
 /* Group normalisation (Wu & He 2018): brings each of G groups of channels of each sample to mean 0

@@ -15,6 +15,10 @@ static void check_config(const UNetConfig *c)
     if (c->levels < 1 || c->levels > MAX_LEVELS || c->blocks < 1 || c->blocks >= MAX_BLOCKS)
         fail("a U-Net of %d levels with %d blocks each; 1 to %d levels and 1 to %d blocks are "
              "possible", c->levels, c->blocks, MAX_LEVELS, MAX_BLOCKS - 1);
+    if (c->patch < 1 || c->groups < 1 || c->heads < 1 || c->height < 1 || c->width < 1 ||
+        c->channels < 1 || c->out_channels < 1)
+        fail("a U-Net with patch %d, %d groups, %d heads, for images of %dx%dx%d; each must be at "
+             "least 1", c->patch, c->groups, c->heads, c->height, c->width, c->channels);
     int factor = c->patch << (c->levels - 1);
     if (c->height % factor || c->width % factor)
         fail("images of %dx%d do not fit this U-Net: patches of %d pixels and %d halvings divide "

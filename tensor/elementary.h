@@ -79,7 +79,10 @@ static inline float real_exp(float x)
 #endif
 
 /* The square root in the type's own precision. */
-static inline Real real_sqrt(Real x) { return sizeof x == 4 ? (Real)sqrtf((float)x) : (Real)sqrt(x); }
+static inline Real real_sqrt(Real x)
+{
+    return sizeof x == 4 ? (Real)sqrtf((float)x) : (Real)sqrt((double)x);
+}
 
 static inline Real real_sigmoid(Real x) { return 1 / (1 + real_exp(-x)); }
 

@@ -9,11 +9,11 @@
 #ifndef TENSOR_PARALLEL_H
 #define TENSOR_PARALLEL_H
 
-/* To be called first in main.  Between two loops the threads of an OpenMP library wait by spinning,
- * and when another program wants one of the cores, every loop then waits for a whole time slice: ten
- * times slower here.  Waiting asleep costs a few microseconds a loop.  The library reads that
- * wish from the environment before main begins, so this starts the program once more with
- * OMP_WAIT_POLICY=passive, unless the variable is set already. */
+/* To be called first in main.  Between two loops the threads of an OpenMP library wait by
+ * spinning, and when another program wants one of the cores, every loop then waits for a
+ * whole time slice: ten times slower here.  Waiting asleep costs some microseconds a loop.  The
+ * library reads that wish from the environment before main begins, so this starts the program
+ * once more with OMP_WAIT_POLICY=passive, unless the variable is set already. */
 void parallel_begin(char **argv);
 
 int parallel_threads(void);

@@ -119,7 +119,7 @@ static void bad_input_gets_a_sentence(void)
     check_drift("train mnist --steps many", 2, "want a whole number");
     check_drift("train mnist --preset huge", 2, "there is no preset huge");
     check_drift("train nothing-here", 2, "nothing-here");
-    check_drift(TEXT("train %s --mult 1,2,2,2,2 --out %s/x", pictures(), t), 1, "= 32, and 8/32 = 0.25");
+    check_drift(TEXT("train %s --mult 1,2,2,2,2 --out %s/x", pictures(), t), 1, "= 16, and 8/16 = 0.5");
     check_drift(TEXT("train %s --out /proc/nowhere", pictures()), 1, "cannot make the folder");
     check_drift("sample no-such-run", 1, "there is no run no-such-run");
     check_drift(TEXT("sample %s", pictures()), 1, "has no checkpoint.safetensors");

@@ -6,17 +6,13 @@
 
 #include "tensor/error.h"
 
-/* Declares the network and makes the schedule; no memory for the parameters yet. */
-static void prepare(Model *m, const Config *c)
-{
-    *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
-    m->net = unet_init(&m->params, &m->config.unet);
-    m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
-}
-
 void model_create(Model *m, const Config *c)
 {
-    prepare(m, c);
+    *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
+    m->config.preset = arena_printf(&m->arena, "%s", c->preset);
+    m->config.dataset = arena_printf(&m->arena, "%s", c->dataset);
+    m->net = unet_init(&m->params, &m->config.unet);
+    m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
     params_allocate(&m->params, c->seed);
     m->adam = adam_init(&m->params, &c->adam);
 }
@@ -33,9 +29,7 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
     Arena a = arena_create();
     SafeTensors f = safetensors_read(&a, checkpoint);
     const char *text = need(&f, "config"), *step = need(&f, "step");
-    Arena keep = arena_create();        /* the configuration's names outlive the file */
-    Bytes bytes = {checkpoint, (const uint8_t *)text, strlen(text)};
-    Config c = config_parse(&keep, bytes);
+    Config c = config_parse(&a, (Bytes){checkpoint, (const uint8_t *)text, strlen(text)});
 
     char *end;
     long steps = strtol(step, &end, 10);
@@ -44,9 +38,6 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
         fail("%s: a schedule of %d steps from %g to %g", checkpoint, c.diffusion_steps,
              c.beta_first, c.beta_last);
     model_create(m, &c);
-    arena_destroy(&m->arena);
-    m->arena = keep;
-    m->schedule = schedule_linear(&m->arena, c.diffusion_steps, c.beta_first, c.beta_last);
     m->adam.step = steps;
     const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
                                       {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
@@ -103,7 +94,8 @@ int *make_labels(Arena *a, const Config *c, int count, int label)
 {
     int classes = c->unet.classes;
     if (!classes) return NULL;
-    if (label >= classes) fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);
+    if (label >= classes)
+        fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);
     int *labels = arena_new(a, int, (size_t)count), each = (count + classes - 1) / classes;
     for (int i = 0; i < count; i++) labels[i] = label >= 0 ? label : i / each;
     return labels;
