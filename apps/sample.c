@@ -65,14 +65,14 @@ static void write_folder(const char *folder, const UNetConfig *c, int count, uin
 
 int sample_main(int argc, char **argv)
 {
-    const char *words[1], *sampler = "ddim", *out = NULL;
-    int count = 100, steps = 50, batch = 50, label = 0, columns = 0, scale = 2, threads = 0;
+    const char *words[1], *sampler = "ddpm", *out = NULL;
+    int count = 100, steps = 100, batch = 50, label = 0, columns = 0, scale = 2, threads = 0;
     long seed = 0;
     double eta = 0;
     bool show = false, live = false;
     Option options[] = {
         {"count", OPTION_INT, &count, "N", "images to draw", 0},
-        {"sampler", OPTION_TEXT, &sampler, "NAME", "ddpm (all steps, or some) or ddim", 0},
+        {"sampler", OPTION_TEXT, &sampler, "NAME", "ddpm, or ddim: fewer steps, for well-trained models", 0},
         {"sample-steps", OPTION_INT, &steps, "N", "of the model's steps, evenly spread; 0: all", 0},
         {"eta", OPTION_REAL, &eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},
         {"class", OPTION_INT, &label, "K", "only this class [each in turn]", 0},

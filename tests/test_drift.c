@@ -95,7 +95,7 @@ static void sampling_does_not_depend_on_batch_or_threads(void)
     const char *t = test_folder();
     check_drift(TEXT("train %s %s --steps 5 --out %s/m", pictures(), train_options, t), 0, "done");
     check_drift(TEXT("sample %s/m --count 6 --sample-steps 10 --out %s/1.npz --batch 6 --threads 1", t, t), 0,
-                "6 images with ddim");
+                "6 images with ddpm");
     check_drift(TEXT("sample %s/m --count 6 --sample-steps 10 --out %s/2.npz --batch 4 --threads 3", t, t), 0,
                 "6 images");
     check(same_file(TEXT("%s/1.npz", t), TEXT("%s/2.npz", t)));
@@ -112,7 +112,7 @@ static void bad_input_gets_a_sentence(void)
     check_drift("", 2, "usage: drift COMMAND");
     check_drift("--help", 0, "train a diffusion model");
     check_drift("train --help", 0, "--ema");
-    check_drift("sample --help", 0, "[ddim]");
+    check_drift("sample --help", 0, "[ddpm]");
     check_drift("paint", 2, "there is no command paint");
     check_drift("train", 2, "name a data set");
     check_drift("train mnist --stepz 3", 2, "did you mean --steps?");

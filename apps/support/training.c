@@ -183,7 +183,8 @@ static void draw(Training *t)
                                          &objective_eps);
     Schedule s = schedule_respace(&a, &t->model.schedule,
                                   c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS);
-    SamplingOptions o = {.sampler = sampler_find("ddim")};
+    /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
+    SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
     sample(&d.base, &s, &o, 0, count, make_labels(&a, c, count, -1), x);
