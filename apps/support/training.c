@@ -201,11 +201,12 @@ static void draw(Training *t)
 
 static volatile sig_atomic_t interrupted;
 
-/* The first signal asks for an end in order; a second one ends at once. */
+/* The first signal asks for an end in order.  Some senders signal twice at once, so only a third
+ * one ends the program on the spot. */
 static void on_signal(int number)
 {
+    if (interrupted) signal(number, SIG_DFL);
     interrupted = number;
-    signal(number, SIG_DFL);
 }
 
 static double fraction_done(const Training *t)
