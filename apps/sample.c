@@ -63,6 +63,32 @@ static void write_folder(const char *folder, const UNetConfig *c, int count, uin
     }
 }
 
+static void write_out(const char *out, const UNetConfig *c, int count, uint8_t *pixels,
+                      const int *labels, const Image *grid)
+{
+    if (ends_with(out, ".png")) png_write(out, grid);
+    else if (ends_with(out, ".npy") || ends_with(out, ".npz"))
+        write_array(out, c, count, pixels, labels);
+    else write_folder(out, c, count, pixels, labels);
+}
+
+/* Fills pixels [count, H, W, C], `batch` images at a time. */
+static void draw_batches(Denoiser *d, const Schedule *schedule, SamplingOptions o, int count,
+                         int batch, const int *labels, uint8_t *pixels)
+{
+    size_t mark = arena_mark(scratch());
+    double *x = arena_new(scratch(), double, (size_t)batch * d->size);
+    Watch w = {progress_start("image"), 0, 0, count, schedule->T};
+    o.watch = watch, o.context = &w;
+    for (int i = 0; i < count; i += batch) {
+        w.done = i, w.batch = count - i < batch ? count - i : batch;
+        sample(d, schedule, &o, (uint64_t)i, w.batch, labels ? labels + i : NULL, x);
+        to_bytes(pixels + (size_t)i * d->size, x, (size_t)w.batch * d->size);
+    }
+    progress_break(&w.progress);
+    arena_rewind(scratch(), mark);
+}
+
 int sample_main(int argc, char **argv)
 {
     const char *words[1], *sampler = "ddpm", *out = NULL;
@@ -111,28 +137,17 @@ int sample_main(int argc, char **argv)
 
     NetworkDenoiser d = network_denoiser(&m.net, &m.params, live ? m.params.value : m.adam.ema,
                                          &objective_eps);
-    size_t size = d.base.size;
-    uint8_t *pixels = arena_new(&a, uint8_t, (size_t)count * size);
-    double *x = arena_new(&a, double, (size_t)batch * size);
-    Watch w = {progress_start("image"), 0, 0, count, schedule.T};
-    SamplingOptions o = {s, eta, (uint64_t)seed, watch, &w};
+    uint8_t *pixels = arena_new(&a, uint8_t, (size_t)count * d.base.size);
+    SamplingOptions o = {.sampler = s, .eta = eta, .seed = (uint64_t)seed};
     double start = seconds_now();
-    for (int i = 0; i < count; i += batch) {
-        w.done = i, w.batch = count - i < batch ? count - i : batch;
-        sample(&d.base, &schedule, &o, (uint64_t)i, w.batch, labels ? labels + i : NULL, x);
-        to_bytes(pixels + (size_t)i * size, x, (size_t)w.batch * size);
-    }
-    progress_break(&w.progress);
+    draw_batches(&d.base, &schedule, o, count, batch, labels, pixels);
     double seconds = seconds_now() - start;
 
     if (!columns) columns = c->classes ? (count + c->classes - 1) / c->classes : 10;
     if (columns > count) columns = count;
     Image grid = image_grid(&a, pixels, count, c->height, c->width, c->channels, columns, scale);
     if (!out) out = file_is_folder(words[0]) ? run_path(&a, words[0], "samples.png") : "samples.png";
-    if (ends_with(out, ".png")) png_write(out, &grid);
-    else if (ends_with(out, ".npy") || ends_with(out, ".npz"))
-        write_array(out, c, count, pixels, labels);
-    else write_folder(out, c, count, pixels, labels);
+    write_out(out, c, count, pixels, labels, &grid);
     if (show) {
         Image small = image_grid(&a, pixels, count, c->height, c->width, c->channels, columns, 1);
         image_show(&small, stdout);

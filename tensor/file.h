@@ -49,6 +49,12 @@ void writer_commit(Writer *w);
 /* The three calls above in one. */
 void file_write(const char *path, const void *data, size_t bytes);
 
+/* The number in four bytes, the highest first, as PNG and IDX store it. */
+static inline uint32_t big_endian_32(const uint8_t *b)
+{
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 /* CRC-32 of ISO 3309, as gzip, PNG and zip use it; pass 0 to begin, the last value to go on. */
 uint32_t crc32(uint32_t crc, const void *data, size_t bytes);
 

@@ -10,6 +10,7 @@
 #include "apps/support/image.h"
 #include "apps/support/inflate.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 /* By part. */
 static const char *const images_of[] = {
@@ -43,11 +44,6 @@ static Bytes read_unpacked(Arena *a, const char *folder, const char *name)
     return file;
 }
 
-static uint32_t number_at(const uint8_t *b)
-{
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
 /* Reads the header of a file of `n` dimensions and compares it with the file's length. */
 static void read_header(Bytes file, int n, uint32_t size[])
 {
@@ -56,13 +52,13 @@ static void read_header(Bytes file, int n, uint32_t size[])
     if (file.size < header)
         fail("%s is cut short: it has %zu bytes, and the header alone has %zu",
              file.path, file.size, header);
-    if (number_at(b) != 0x800u + (unsigned)n)
+    if (big_endian_32(b) != 0x800u + (unsigned)n)
         fail("%s is not an IDX file of %s: it begins with %02x %02x %02x %02x, expected "
              "00 00 08 %02x", file.path, n == 3 ? "images" : "labels",
              b[0], b[1], b[2], b[3], (unsigned)n);
     uint64_t bytes = 1;
     for (int i = 0; i < n; i++) {
-        size[i] = number_at(b + 4 + 4 * i);
+        size[i] = big_endian_32(b + 4 + 4 * i);
         uint32_t most = i == 0 ? INT_MAX : IMAGE_MAX_SIDE;
         if (size[i] < 1 || size[i] > most)
             fail("%s: dimension %d of %d is %lu; 1 to %lu can be read",

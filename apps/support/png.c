@@ -13,6 +13,7 @@
 #include "apps/support/deflate.h"
 #include "apps/support/inflate.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
@@ -33,11 +34,6 @@ static noreturn void damaged(const Png *p, const char *what)
     fail("%s: the PNG file is damaged (%s); fetch or copy it again", p->path, what);
 }
 
-static uint32_t number_at(const uint8_t *b)
-{
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
 /* By colour type: how many samples a pixel has, and the depths it may have, as a sum. */
 static const int samples_of[7] = {1, 0, 3, 1, 2, 0, 4};
 static const int depths_of[7] = {1 + 2 + 4 + 8 + 16, 0, 8 + 16, 1 + 2 + 4 + 8, 8 + 16, 0,
@@ -46,7 +42,7 @@ static const int depths_of[7] = {1 + 2 + 4 + 8 + 16, 0, 8 + 16, 1 + 2 + 4 + 8, 8
 static void read_header(Png *p, Bytes chunk)
 {
     if (chunk.size != 13) damaged(p, "IHDR is not 13 bytes long");
-    uint32_t width = number_at(chunk.data), height = number_at(chunk.data + 4);
+    uint32_t width = big_endian_32(chunk.data), height = big_endian_32(chunk.data + 4);
     const uint8_t *b = chunk.data + 8;  /* depth, colour, packing, filter, interlace */
     if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE)
         fail("%s: the picture is %u x %u pixels; sides from 1 to %d can be read",
@@ -110,10 +106,10 @@ static Png read_chunks(Bytes file)
              file.path);
     for (size_t at = 8; ; ) {
         const uint8_t *b = file.data + at, *type = b + 4;
-        size_t left = file.size - at, length = left < 12 ? 0 : number_at(b);
+        size_t left = file.size - at, length = left < 12 ? 0 : big_endian_32(b);
         if (left < 12 || length > left - 12)
             fail("%s: the PNG file is cut short; fetch or copy it again", file.path);
-        if (number_at(b + 8 + length) != crc32(0, type, 4 + length))
+        if (big_endian_32(b + 8 + length) != crc32(0, type, 4 + length))
             damaged(&p, "the CRC-32 of a chunk does not match");
         if ((at == 8) != (memcmp(type, "IHDR", 4) == 0))
             damaged(&p, "IHDR must come first");
