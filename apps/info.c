@@ -60,7 +60,7 @@ int info_main(int argc, char **argv)
     if (step && config) {
         Model m;
         model_load(&m, path, false);
-        printf("step            %ld\n", m.adam.step);
+        printf("step            %ld\n", m.optimizer.step);
         describe_model(&m);
         printf("configuration   %s\n", config);
         model_destroy(&m);

@@ -135,7 +135,7 @@ int sample_main(int argc, char **argv)
         fail_usage("--class: this model was trained without classes");
     int *labels = make_labels(&a, &m.config, count, options_given(options, "class") ? label : -1);
 
-    NetworkDenoiser d = network_denoiser(&m.net, &m.params, live ? m.params.value : m.adam.ema,
+    NetworkDenoiser d = network_denoiser(&m.net, &m.params, live ? m.params.value : m.ema.value[0],
                                          &objective_eps);
     uint8_t *pixels = arena_new(&a, uint8_t, (size_t)count * d.base.size);
     SamplingOptions o = {.sampler = s, .eta = eta, .seed = (uint64_t)seed};

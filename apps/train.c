@@ -19,7 +19,7 @@ typedef struct {
     Config change;
 } CommandLine;
 
-enum { OPTIONS = 24 };
+enum { OPTIONS = 32 };
 
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
@@ -32,8 +32,14 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
         {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
-        {"lr", OPTION_REAL, &k->adam.lr, "X", "learning rate of Adam *", 0},
-        {"ema", OPTION_REAL, &k->adam.ema_decay, "X", "decay of the average weights *", 0},
+        {"lr", OPTION_REAL, &k->optimizer.rate.lr, "X", "learning rate, at its highest *", 0},
+        {"lr-decay", OPTION_TEXT, &k->optimizer.rate.decay, "NAME",
+         "constant, linear, cosine or exponential *", 0},
+        {"lr-decay-steps", OPTION_LONG, &k->optimizer.rate.decay_steps, "N", "over N steps *", 0},
+        {"warmup", OPTION_LONG, &k->optimizer.rate.warmup, "N", "steps of growing learning rate *", 0},
+        {"optimizer", OPTION_TEXT, &k->optimizer.rule, "NAME",
+         "adam, adam_hat, adamw, rmsprop or sgd *", 0},
+        {"ema", OPTION_REAL, &k->ema, "X", "decay of the average weights *", 0},
         {"dropout", OPTION_REAL, &k->unet.dropout, "P", "in residual blocks *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
@@ -60,7 +66,9 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
         size_t offset = (size_t)((const char *)o->value - (const char *)&c->change);
         bool replaces = (const char *)o->value >= (const char *)&c->change &&
                         (const char *)o->value < (const char *)(&c->change + 1);
-        static const size_t size[] = {[OPTION_INT] = sizeof(int), [OPTION_REAL] = sizeof(double),
+        static const size_t size[] = {[OPTION_INT] = sizeof(int), [OPTION_LONG] = sizeof(long),
+                                      [OPTION_REAL] = sizeof(double),
+                                      [OPTION_TEXT] = sizeof(char *),
                                       [OPTION_INTS] = MAX_INTS * sizeof(int)};
         if (o->given && replaces) memcpy((char *)&config + offset, o->value, size[o->kind]);
     }
@@ -75,7 +83,7 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     config.seed = (uint64_t)c->seed;
     if (config.batch < 1 || u->patch < 1 || u->base < 1 || u->blocks < 1)
         fail_usage("--batch, --patch, --base and --blocks must be at least 1");
-    if (u->dropout >= 1 || config.adam.ema_decay >= 1)
+    if (u->dropout >= 1 || config.ema >= 1)
         fail_usage("--dropout and --ema must be below 1");
     return config;
 }
@@ -127,7 +135,7 @@ static void trim_log(Training *t)
         if (!newline) break;
         size_t end = (size_t)(newline - log.data) + 1;
         const Json *line = json_parse(&t->arena, (Bytes){path, log.data + kept, end - kept});
-        if (json_integer(line, "step", path) > t->model.adam.step) break;
+        if (json_integer(line, "step", path) > t->model.optimizer.step) break;
         t->seconds = json_number(line, "seconds", path);
         t->smooth = json_number(line, "smoothed", path);
         kept = end;
@@ -182,7 +190,7 @@ static int say_goodbye(const Training *t, int signal_number)
 {
     printf("%s at step %ld: loss %.4f, %.0f s of training, peak memory %zu MB\n"
            "  checkpoint  %s/checkpoint.safetensors\n  pictures    %s/samples/\n",
-           signal_number ? "stopped" : "done", t->model.adam.step, t->smooth, t->seconds,
+           signal_number ? "stopped" : "done", t->model.optimizer.step, t->smooth, t->seconds,
            memory_resident_peak() >> 20, t->folder, t->folder);
     if (signal_number) printf("go on with   drift train --resume %s\n", t->folder);
     else printf("try next     drift sample %s --count 100 --show\n", t->folder);

@@ -1,7 +1,6 @@
-/* Parameters, blocks, the U-Net, Adam and checkpoints. */
+/* Parameters, blocks, the U-Net and checkpoints. */
 #include <string.h>
 
-#include "nn/adam.h"
 #include "nn/checkpoint.h"
 #include "nn/unet.h"
 #include "tensor/error.h"
@@ -120,36 +119,6 @@ static void the_whole_network_has_the_right_gradient(void)
     }
 }
 
-/* Three steps by hand for a single weight, with clipping. */
-static void adam_by_hand(void)
-{
-    Params p = params_create();
-    params_add(&p, SHAPE(1), (Init){INIT_CONSTANT, 1}, "w");
-    params_allocate(&p, 0);
-    AdamConfig c = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .clip = 2, .warmup = 2,
-                    .ema_decay = 0.5};
-    Adam a = adam_init(&p, &c);
-    static const double gradient[] = {1, -4, 0.5};
-    double w = 1, m = 0, v = 0, ema = 1;
-    for (int k = 1; k <= 3; k++) {
-        p.grad[0] = (Real)gradient[k - 1];
-        check_close(adam_step(&a, &p), fabs(gradient[k - 1]), 1e-6);
-        double g = fmax(-2, fmin(2, gradient[k - 1])), lr = k == 1 ? 0.05 : 0.1;
-        m = 0.9 * m + 0.1 * g;
-        v = 0.99 * v + 0.01 * g * g;
-        w -= lr * (m / (1 - pow(0.9, k))) / (sqrt(v / (1 - pow(0.99, k))) + 1e-8);
-        double d = fmin(0.5, (1.0 + k) / (10 + k));
-        ema = d * ema + (1 - d) * w;
-        check_close(p.value[0], w, 1e-6);
-        check_close(a.ema[0], ema, 1e-6);
-    }
-    p.grad[0] = (Real)NAN;
-    check(isnan(adam_step(&a, &p)));
-    check_close(p.value[0], w, 1e-6);
-    check_int(a.step, 3);
-    params_destroy(&p);
-}
-
 static void load_other(void *path)
 {
     UNetConfig c = tiny;
@@ -210,7 +179,7 @@ static void sizes_that_cannot_be_halved_say_the_arithmetic(void)
 static const Test tests[] = {
     T(the_parameters_are_as_many_as_published), T(the_sinusoids_are_those_of_ddpm),
     T(an_untrained_network_gives_zero), T(the_whole_network_has_the_right_gradient),
-    T(adam_by_hand), T(checkpoints_come_back_or_say_why_not),
+    T(checkpoints_come_back_or_say_why_not),
     T(sizes_that_cannot_be_halved_say_the_arithmetic),
 };
 

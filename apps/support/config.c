@@ -6,23 +6,26 @@
 #include "tensor/error.h"
 
 #define DDPM_PROCESS .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02
-#define ADAM(rate, warm, decay)                                                             \
-    .adam = {.lr = rate, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1,              \
-             .warmup = warm, .ema_decay = decay}
+#define ADAM(rule_name, ...)                                                                \
+    .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
+                  .eps = 1e-8, .clip = 1}
 
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
      {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
                .heads = 1, .groups = 8, .patch = 1},
-      DDPM_PROCESS, ADAM(2e-3, 100, 0.995), .batch = 32, .steps = 1400}},
+      DDPM_PROCESS, ADAM("adam", .lr = 2e-3, .warmup = 100, .decay = "constant"),
+      .ema = 0.995, .ema_ramp = 0.08, .batch = 32, .steps = 1400}},
     {"small", "a wider and deeper one: an hour or two",
      {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
                .heads = 1, .groups = 32, .patch = 1},
-      DDPM_PROCESS, ADAM(1e-3, 500, 0.999), .batch = 64, .steps = 20000}},
+      DDPM_PROCESS, ADAM("adam", .lr = 1e-3, .warmup = 500, .decay = "constant"),
+      .ema = 0.999, .ema_ramp = 0.08, .batch = 64, .steps = 20000}},
     {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
      {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
                .heads = 1, .groups = 32, .patch = 1, .dropout = 0.1},
-      DDPM_PROCESS, ADAM(2e-4, 5000, 0.9999), .batch = 128, .steps = 800000, .flip = true}},
+      DDPM_PROCESS, ADAM("adam_hat", .lr = 2e-4, .warmup = 5000, .decay = "constant"),
+      .ema = 0.9999, .batch = 128, .steps = 800000, .flip = true}},
     {NULL, NULL, {0}},
 };
 
@@ -59,10 +62,15 @@ static const Entry entries[] = {
     ENTRY("classes", ENTRY_INT, unet.classes), ENTRY("dropout", ENTRY_REAL, unet.dropout),
     ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
-    ENTRY("lr", ENTRY_REAL, adam.lr), ENTRY("beta1", ENTRY_REAL, adam.beta1),
-    ENTRY("beta2", ENTRY_REAL, adam.beta2), ENTRY("eps", ENTRY_REAL, adam.eps),
-    ENTRY("clip", ENTRY_REAL, adam.clip), ENTRY("warmup", ENTRY_LONG, adam.warmup),
-    ENTRY("ema", ENTRY_REAL, adam.ema_decay), ENTRY("batch", ENTRY_INT, batch),
+    ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
+    ENTRY("warmup", ENTRY_LONG, optimizer.rate.warmup),
+    ENTRY("lr_decay", ENTRY_TEXT, optimizer.rate.decay),
+    ENTRY("lr_decay_steps", ENTRY_LONG, optimizer.rate.decay_steps),
+    ENTRY("lr_floor", ENTRY_REAL, optimizer.rate.floor),
+    ENTRY("beta1", ENTRY_REAL, optimizer.beta1), ENTRY("beta2", ENTRY_REAL, optimizer.beta2),
+    ENTRY("eps", ENTRY_REAL, optimizer.eps), ENTRY("clip", ENTRY_REAL, optimizer.clip),
+    ENTRY("weight_decay", ENTRY_REAL, optimizer.weight_decay), ENTRY("ema", ENTRY_REAL, ema),
+    ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
     ENTRY("flip", ENTRY_BOOL, flip), ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };

@@ -6,14 +6,15 @@
 #ifndef APPS_SUPPORT_CONFIG_H
 #define APPS_SUPPORT_CONFIG_H
 
-#include "nn/adam.h"
+#include "nn/optimizer.h"
 #include "nn/unet.h"
 #include "tensor/json.h"
 
 typedef struct {
     const char *preset, *dataset;
     UNetConfig unet;
-    AdamConfig adam;
+    OptimizerConfig optimizer;
+    double ema, ema_ramp;           /* nn/ema.h */
     int diffusion_steps;            /* T of the linear schedule */
     double beta_first, beta_last;
     int batch;

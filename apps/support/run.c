@@ -11,10 +11,26 @@ void model_create(Model *m, const Config *c)
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     m->config.preset = arena_printf(&m->arena, "%s", c->preset);
     m->config.dataset = arena_printf(&m->arena, "%s", c->dataset);
+    m->config.optimizer.rule = arena_printf(&m->arena, "%s", c->optimizer.rule);
+    m->config.optimizer.rate.decay = arena_printf(&m->arena, "%s", c->optimizer.rate.decay);
     m->net = unet_init(&m->params, &m->config.unet);
     m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
     params_allocate(&m->params, c->seed);
-    m->adam = adam_init(&m->params, &c->adam);
+    m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
+    m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);
+}
+
+enum { BLOCKS = 4 };
+
+/* What a checkpoint holds; sampling needs the first two only.  Returns how many. */
+static int list_blocks(const Model *m, CheckpointBlock blocks[BLOCKS])
+{
+    int n = 0;
+    blocks[n++] = (CheckpointBlock){"model", m->params.value};
+    blocks[n++] = (CheckpointBlock){"ema", m->ema.value[0]};
+    if (m->optimizer.m) blocks[n++] = (CheckpointBlock){"moment1", m->optimizer.m};
+    if (m->optimizer.v) blocks[n++] = (CheckpointBlock){"moment2", m->optimizer.v};
+    return n;
 }
 
 static const char *need(const SafeTensors *f, const char *key)
@@ -38,10 +54,10 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
         fail("%s: a schedule of %d steps from %g to %g", checkpoint, c.diffusion_steps,
              c.beta_first, c.beta_last);
     model_create(m, &c);
-    m->adam.step = steps;
-    const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
-                                      {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
-    if (for_training) checkpoint_load(&f, &m->params, blocks, 4);
+    m->optimizer.step = steps;
+    CheckpointBlock blocks[BLOCKS];
+    int count = list_blocks(m, blocks);
+    if (for_training) checkpoint_load(&f, &m->params, blocks, count);
     else checkpoint_load_some(&f, &m->params, blocks, 2);
     arena_destroy(&a);
 }
@@ -49,16 +65,16 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
 void model_save(const Model *m, const char *checkpoint)
 {
     size_t mark = arena_mark(scratch());
-    const CheckpointBlock blocks[] = {{"model", m->params.value}, {"ema", m->adam.ema},
-                                      {"adam_m", m->adam.m}, {"adam_v", m->adam.v}};
+    CheckpointBlock blocks[BLOCKS];
+    int count = list_blocks(m, blocks);
     Text config = {.arena = scratch(), .pretty = true};
     config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
         {"format", "drift"},
-        {"step", arena_printf(scratch(), "%ld", m->adam.step)},
+        {"step", arena_printf(scratch(), "%ld", m->optimizer.step)},
         {"config", config.bytes},
     };
-    checkpoint_save(checkpoint, &m->params, blocks, 4, metadata, 3);
+    checkpoint_save(checkpoint, &m->params, blocks, count, metadata, 3);
     arena_rewind(scratch(), mark);
 }
 

@@ -13,12 +13,14 @@
 #include "apps/support/config.h"
 #include "diffusion/denoiser.h"
 #include "nn/checkpoint.h"
+#include "nn/ema.h"
 
 typedef struct {
     Config config;
     Params params;
     UNet net;
-    Adam adam;              /* holds the average and the step */
+    Optimizer optimizer;    /* holds the step */
+    Ema ema;                /* one rate */
     Schedule schedule;
     Arena arena;
 } Model;
@@ -27,7 +29,7 @@ typedef struct {
 void model_create(Model *m, const Config *c);
 
 /* The model of a checkpoint.  For training everything is loaded, for sampling only the average
- * (into adam.ema) and the weights. */
+ * and the weights. */
 void model_load(Model *m, const char *checkpoint, bool for_training);
 void model_save(const Model *m, const char *checkpoint);
 void model_destroy(Model *m);

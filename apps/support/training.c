@@ -112,15 +112,16 @@ double training_step(Training *t, double *norm)
 {
     Model *m = &t->model;
     Batch b;
-    long step = m->adam.step;
+    long step = m->optimizer.step;
     params_zero_grad(&m->params);
     Var *losses = put_on_tape(t, step, &b);
     double loss = count_losses(t, &b, losses);
     if (!isfinite(loss)) report_not_finite(t, step);
     backward(mean(&t->tape, losses));
-    *norm = adam_step(&m->adam, &m->params);
+    *norm = optimizer_step(&m->optimizer, &m->params);
     if (!isfinite(*norm)) report_not_finite(t, step);
-    t->smooth += fmax(0.01, 1.0 / (double)m->adam.step) * (loss - t->smooth);
+    ema_update(&m->ema, &m->params, step);
+    t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
     return loss;
 }
 
@@ -154,11 +155,11 @@ static void write_log(Training *t, FILE *log, double loss, double norm, double r
     size_t mark = arena_mark(scratch());
     Text line = {.arena = scratch()};
     json_open_object(&line, NULL);
-    json_put_integer(&line, "step", t->model.adam.step);
+    json_put_integer(&line, "step", t->model.optimizer.step);
     json_put_number(&line, "loss", loss);
     json_put_number(&line, "smoothed", t->smooth);
     put_quartiles(t, &line);
-    json_put_number(&line, "lr", adam_lr(&t->model.adam));
+    json_put_number(&line, "lr", optimizer_lr(&t->model.optimizer));
     json_put_number(&line, "grad_norm", norm);
     json_put_number(&line, "images_per_s", rate);
     json_put_number(&line, "seconds", t->seconds);
@@ -179,7 +180,7 @@ static void draw(Training *t)
     double start = seconds_now();
     int rows = c->unet.classes ? c->unet.classes : COLUMNS;
     int count = COLUMNS * (rows < MOST_ROWS ? rows : MOST_ROWS);
-    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params, t->model.adam.ema,
+    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params, t->model.ema.value[0],
                                          &objective_eps);
     Schedule s = schedule_respace(&a, &t->model.schedule,
                                   c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS);
@@ -191,7 +192,7 @@ static void draw(Training *t)
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Image grid = image_grid(&a, bytes, count, c->unet.height, c->unet.width, c->unet.channels,
                             COLUMNS, 2);
-    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.adam.step), &grid);
+    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.optimizer.step), &grid);
     network_denoiser_destroy(&d);
     arena_destroy(&a);
     t->drawing += seconds_now() - start;
@@ -211,7 +212,7 @@ static void on_signal(int number)
 
 static double fraction_done(const Training *t)
 {
-    double by_step = t->steps ? (double)t->model.adam.step / (double)t->steps : 0;
+    double by_step = t->steps ? (double)t->model.optimizer.step / (double)t->steps : 0;
     double by_time = t->minutes > 0 ? t->seconds / (60 * t->minutes) : 0;
     return fmin(fmax(by_step, by_time), 1);
 }
@@ -228,10 +229,10 @@ int training_run(Training *t)
     const Model *m = &t->model;
     Progress progress = progress_start("step");
     double begin = seconds_now(), last_save = begin, last_log = begin, last_drawing = 0;
-    long next_drawing = m->adam.step + FIRST_DRAWING, logged = m->adam.step;
+    long next_drawing = m->optimizer.step + FIRST_DRAWING, logged = m->optimizer.step;
     while (fraction_done(t) < 1 && !interrupted) {
         double start = seconds_now(), norm, loss = training_step(t, &norm), now = seconds_now();
-        long step = m->adam.step;
+        long step = m->optimizer.step;
         t->seconds += now - start;
 
         char details[64];
