@@ -1,6 +1,8 @@
-/* Concatenation along the last axis: how a U-Net joins what came up with what was kept.
+/* Concatenation along an axis: how a U-Net joins what came up with what was kept (axis 3).
  *
- *     y[..., :A] = a,  y[..., A:] = b          da += dy[..., :A],  db += dy[..., A:] */
+ *     y = (a, b)            da += the first part of dy,  db += the second
+ *
+ * With the axes from `axis` on flattened, a has rows of A numbers, b of B, y of A + B. */
 #include <string.h>
 
 #include "autograd/ops.h"
@@ -11,20 +13,29 @@ static void concat_backward(Var *y);
 static const Op concat_op = {.name = "concat", .forward = concat_forward,
                              .backward = concat_backward, .cheap = true};
 
-Var *concat(Tape *t, Var *a, Var *b)
+Var *concat(Tape *t, Var *a, Var *b, int axis)
 {
     Shape shape = a->shape, rest = b->shape;
-    int last = shape.rank - 1;
-    rest.dim[rest.rank - 1] = shape.dim[last];
-    require(shape_equal(shape, rest), "concat: %s and %s; all axes but the last must be equal",
-            SHOW(a->shape), SHOW(b->shape));
-    shape.dim[last] += shape_last(b->shape);
-    return tape_push(t, &concat_op, shape, 2, (Var *[]){a, b}, NULL, 0);
+    require(axis >= 0 && axis < shape.rank, "concat along axis %d of %s", axis, SHOW(a->shape));
+    rest.dim[axis] = shape.dim[axis];
+    require(shape_equal(shape, rest), "concat: %s and %s; all axes but axis %d must be equal",
+            SHOW(a->shape), SHOW(b->shape), axis);
+    shape.dim[axis] += b->shape.dim[axis];
+    return tape_push(t, &concat_op, shape, 2, (Var *[]){a, b}, &axis, sizeof axis);
+}
+
+/* How many numbers the axes from `axis` on have. */
+static size_t row_of(Shape s, int axis)
+{
+    size_t n = 1;
+    for (int i = axis; i < s.rank; i++) n *= (size_t)s.dim[i];
+    return n;
 }
 
 static void concat_forward(Var *y)
 {
-    size_t A = (size_t)shape_last(y->in[0]->shape), B = (size_t)shape_last(y->in[1]->shape);
+    int axis = *(const int *)y->args;
+    size_t A = row_of(y->in[0]->shape, axis), B = row_of(y->in[1]->shape, axis);
     const Real *a = y->in[0]->value, *b = y->in[1]->value;
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < y->size / (A + B); r++) {
@@ -33,19 +44,19 @@ static void concat_forward(Var *y)
     }
 }
 
-/* dx += the columns first ... first+width of dy. */
-static void take_columns(Real *dx, const Var *y, size_t first, size_t width)
+/* dx += the numbers first ... first+width of each row of dy. */
+static void take_part(Real *dx, const Var *y, size_t row, size_t first, size_t width)
 {
     if (!dx) return;
-    size_t all = (size_t)shape_last(y->shape);
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < y->size / all; r++)
-        for (size_t c = 0; c < width; c++) dx[r * width + c] += y->grad[r * all + first + c];
+    for (size_t r = 0; r < y->size / row; r++)
+        for (size_t c = 0; c < width; c++) dx[r * width + c] += y->grad[r * row + first + c];
 }
 
 static void concat_backward(Var *y)
 {
-    size_t A = (size_t)shape_last(y->in[0]->shape), B = (size_t)shape_last(y->in[1]->shape);
-    take_columns(var_grad(y->in[0]), y, 0, A);
-    take_columns(var_grad(y->in[1]), y, A, B);
+    int axis = *(const int *)y->args;
+    size_t A = row_of(y->in[0]->shape, axis), B = row_of(y->in[1]->shape, axis);
+    take_part(var_grad(y->in[0]), y, A + B, 0, A);
+    take_part(var_grad(y->in[1]), y, A + B, A, B);
 }

@@ -7,12 +7,11 @@
 #include "tensor/random.h"
 
 typedef struct {
-    Build *build;
-    const void *options;
+    const Case *call;
     int inputs;
-    const Shape *shape;
     Real *value[MAX_INPUTS], *grad[MAX_INPUTS];
     Tape tape;
+    Arena arena;
 } Check;
 
 static Real *new_random(Arena *a, size_t n, uint64_t seed)
@@ -29,10 +28,12 @@ static Var *run(Check *c, unsigned varying)
     Var *in[MAX_INPUTS];
     tape_reset(&c->tape);
     for (int i = 0; i < c->inputs; i++)
-        in[i] = tape_leaf(&c->tape, "input", c->shape[i], c->value[i],
+        in[i] = tape_leaf(&c->tape, "input", c->call->shape[i], c->value[i],
                           varying >> i & 1 ? c->grad[i] : NULL);
-    return c->build(&c->tape, in, c->options);
+    return c->call->build(&c->tape, in, c->call->options);
 }
+
+static double weight(size_t i) { return 2 * random_uniform((Random){99, 0}, i) - 1; }
 
 /* L = sum of weight * output. */
 static double contract(Check *c)
@@ -40,7 +41,7 @@ static double contract(Check *c)
     Var *y = run(c, 0);
     double sum = 0;
     for (size_t i = 0; i < y->size; i++)
-        sum += (2 * random_uniform((Random){99, 0}, i) - 1) * (double)y->value[i];
+        sum += weight(i) * (double)y->value[i];
     return sum;
 }
 
@@ -52,7 +53,7 @@ static void contract_backward(Var *y)
 {
     Real *dx = var_grad(y->in[0]);
     for (size_t i = 0; i < y->in[0]->size; i++)
-        dx[i] += (Real)(2 * random_uniform((Random){99, 0}, i) - 1);
+        dx[i] += (Real)weight(i);
 }
 
 static const Op contract_op = {.name = "contract", .forward = contract_forward,
@@ -61,7 +62,7 @@ static const Op contract_op = {.name = "contract", .forward = contract_forward,
 static double compare(Check *c, int input)
 {
     double h = sizeof(Real) == 4 ? 1e-2 : 1e-5, worst = 0;
-    for (size_t k = 0; k < shape_size(c->shape[input]); k++) {
+    for (size_t k = 0; k < shape_size(c->call->shape[input]); k++) {
         Real *x = &c->value[input][k], kept = *x;
         *x = (Real)((double)kept + h);
         double up = *x, high = contract(c);
@@ -75,28 +76,61 @@ static double compare(Check *c, int input)
     return worst;
 }
 
-double gradcheck(Build *build, const void *options, int inputs, const Shape shape[])
+static Check begin(const Case *call)
 {
-    require(inputs >= 1 && inputs <= MAX_INPUTS, "gradcheck of %d inputs", inputs);
-    Arena arena = arena_create();
-    Check c = {build, options, inputs, shape, {NULL}, {NULL}, tape_create()};
-    for (int i = 0; i < inputs; i++) {
-        c.value[i] = new_random(&arena, shape_size(shape[i]), (uint64_t)i + 1);
-        c.grad[i] = arena_new(&arena, Real, shape_size(shape[i]));
+    Check c = {.call = call, .inputs = case_inputs(call), .tape = tape_create(),
+               .arena = arena_create()};
+    for (int i = 0; i < c.inputs; i++) {
+        size_t n = shape_size(call->shape[i]);
+        c.value[i] = new_random(&c.arena, n, (uint64_t)i + 1);
+        c.grad[i] = arena_new(&c.arena, Real, n);
     }
+    return c;
+}
+
+static void end(Check *c)
+{
+    tape_destroy(&c->tape);
+    arena_destroy(&c->arena);
+}
+
+/* The gradients of L with respect to the inputs in `varying`. */
+static void find_gradients(Check *c, unsigned varying)
+{
+    for (int i = 0; i < c->inputs; i++)
+        memset(c->grad[i], 0, shape_size(c->call->shape[i]) * sizeof(Real));
+    Var *y = run(c, varying);
+    backward(tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0));
+}
+
+double gradcheck(const Case *call)
+{
+    Check c = begin(call);
     double worst = 0;
-    for (unsigned varying = 1; varying < 1u << inputs; varying++) {
-        for (int i = 0; i < inputs; i++)
-            memset(c.grad[i], 0, shape_size(shape[i]) * sizeof(Real));
-        Var *y = run(&c, varying);
-        backward(tape_push(&c.tape, &contract_op, SHAPE(1), 1, &y, NULL, 0));
-        for (int i = 0; i < inputs; i++)
+    for (unsigned varying = 1; varying < 1u << c.inputs; varying++) {
+        if (!run(&c, varying)->needs_grad) continue;        /* e.g. only the mask of where */
+        find_gradients(&c, varying);
+        for (int i = 0; i < c.inputs; i++)
             if (varying >> i & 1) {
                 double error = compare(&c, i);
                 if (!(error <= worst)) worst = error;
             }
     }
-    tape_destroy(&c.tape);
-    arena_destroy(&arena);
+    end(&c);
     return worst;
+}
+
+double check_transpose(const Case *call, int input)
+{
+    Check c = begin(call);
+    size_t n = shape_size(call->shape[input]);
+    double left = 0, right = contract(&c);
+    find_gradients(&c, 1u << input);
+    for (size_t i = 0; i < n; i++) {
+        left += (double)c.grad[input][i] * (double)c.value[input][i];
+        c.value[input][i] = 0;
+    }
+    right -= contract(&c);
+    end(&c);
+    return fabs(left - right) / fmax(1, fabs(left));
 }

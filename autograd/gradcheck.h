@@ -10,14 +10,16 @@
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 
-#include "autograd/tape.h"
-
-/* Builds the operation under test from its inputs. */
-typedef Var *Build(Tape *t, Var *in[], const void *options);
+#include "autograd/cases.h"
 
 /* Fills the inputs with fixed numbers in [-1, 1) and returns the worst error
  * |difference| / max(1, |gradient|).  A right gradient gives about 1e-10 in double (step 1e-5)
  * and 1e-3 in float (step 1e-2); check in double. */
-double gradcheck(Build *build, const void *options, int inputs, const Shape shape[]);
+double gradcheck(const Case *c);
+
+/* For an operation y = A x + b that is linear in input `input`:  <A'w, x> = <w, A x> for any w,
+ * so a backward that is not the transpose of its forward shows in one number:
+ * |<dx, x> - <w, y(x) - y(0)>| / max(1, |<dx, x>|), with random w. */
+double check_transpose(const Case *c, int input);
 
 #endif

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tensor/error.h"
 #include "tensor/memory.h"
 #include "tensor/real.h"
 #include "tensor/shape.h"

@@ -139,7 +139,7 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const double *t, const int 
 
     for (int l = c->levels - 1; l >= 0; l--) {
         for (int b = 0; b <= c->blocks; b++) {
-            Var *both = concat(pass->tape, h, skip[--skips]);
+            Var *both = concat(pass->tape, h, skip[--skips], 3);
             discard(h), discard(skip[skips]);
             h = block_forward(pass, &u->up[l], b, both, e);
             discard(both);

@@ -47,3 +47,11 @@ ShapeText shape_text(Shape s)
     snprintf(t.text + n, sizeof t.text - (size_t)n, "]");
     return t;
 }
+
+Shape shape_reduce(Shape s, unsigned axes)
+{
+    require(axes && (axes == ALL_AXES || axes >> s.rank == 0), "axes %#x of %s", axes, SHOW(s));
+    for (int i = 0; i < s.rank; i++)
+        if (axes >> i & 1) s.dim[i] = 1;
+    return s;
+}

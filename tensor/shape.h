@@ -22,6 +22,11 @@ size_t shape_size(Shape s);
 bool shape_equal(Shape a, Shape b);
 int shape_last(Shape s);                        /* the last axis: channels, features */
 
+/* A set of axes: AXIS(1) | AXIS(2). */
+#define AXIS(i) (1u << (i))
+enum { ALL_AXES = (1 << MAX_RANK) - 1 };
+Shape shape_reduce(Shape s, unsigned axes);     /* those axes with size 1 */
+
 typedef struct { char text[64]; } ShapeText;
 ShapeText shape_text(Shape s);                  /* "[64, 28, 28, 1]" */
 #define SHOW(shape) shape_text(shape).text

@@ -63,6 +63,13 @@ void check_reals_at(const char *file, int line, const Real *got, const Real *wan
         }
 }
 
+void check_at_most_at(const char *file, int line, double got, double limit, const char *what)
+{
+    if (got <= limit) return;
+    fault(file, line);
+    printf("%s: %.3g, want at most %.3g\n", what, got, limit);
+}
+
 void check_stops_at(const char *file, int line, void (*f)(void *), void *argument,
                     const char *words)
 {

@@ -34,6 +34,8 @@ int run_tests(int argc, char **argv, const Test tests[], int count);
 #define check_close(got, want, tolerance) check_close_at(HERE, got, want, tolerance, #got)
 /* The same for n numbers against the numbers listed after n. */
 #define check_reals(got, want, n, tolerance) check_reals_at(HERE, got, want, n, tolerance, #got)
+/* got <= limit; a NaN never passes.  `what` says of what. */
+#define check_at_most(got, limit, what) check_at_most_at(HERE, got, limit, what)
 /* f(argument) must stop with a message that contains `words`. */
 #define check_stops(f, argument, words) check_stops_at(HERE, f, argument, words)
 
@@ -45,6 +47,7 @@ void check_close_at(const char *file, int line, double got, double want, double 
                     const char *what);
 void check_reals_at(const char *file, int line, const Real *got, const Real *want, size_t n,
                     double tolerance, const char *what);
+void check_at_most_at(const char *file, int line, double got, double limit, const char *what);
 void check_stops_at(const char *file, int line, void (*f)(void *), void *argument,
                     const char *words);
 

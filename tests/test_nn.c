@@ -84,7 +84,7 @@ static void an_untrained_network_gives_zero(void)
 static double loss_of(Fixture *f, bool backwards)
 {
     Pass pass = pass_training(&f->tape, &f->params, random_stream(1, 1, 1));
-    Var *loss = mean(&f->tape, run(f, &pass));
+    Var *loss = mean(&f->tape, run(f, &pass), ALL_AXES);
     double value = (double)loss->value[0];
     if (backwards) backward(loss);
     return value;

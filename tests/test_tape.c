@@ -32,7 +32,7 @@ static Real run(Tape *t, bool frugal, Real *dx, Real *dw)
         if (frugal) discard(up), discard(h);
         h = sum;
     }
-    Var *loss = mean(t, h);
+    Var *loss = mean(t, h, ALL_AXES);
     Real value = loss->value[0];
     if (t->recording) backward(loss);
     return value;
@@ -89,7 +89,7 @@ static void backward_twice(void *argument)
 {
     Tape *t = argument;
     Real g[2] = {0};
-    Var *loss = mean(t, tape_leaf(t, "x", SHAPE(2), x, g));
+    Var *loss = mean(t, tape_leaf(t, "x", SHAPE(2), x, g), ALL_AXES);
     backward(loss);
     backward(loss);
 }
@@ -100,7 +100,7 @@ static void use_after_discard(void *argument)
     t->recording = false;
     Var *s = silu(t, tape_leaf(t, "x", SHAPE(2), x, NULL));
     discard(s);
-    mean(t, s);
+    mean(t, s, ALL_AXES);
 }
 
 static void backward_from_many(void *argument)

@@ -91,7 +91,7 @@ static noreturn void report_not_finite(Training *t, long step)
     fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
             "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
     t->tape.check_finite = true;
-    backward(mean(&t->tape, put_on_tape(t, step, &b)));
+    backward(mean(&t->tape, put_on_tape(t, step, &b), ALL_AXES));
     fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
 }
 
@@ -117,7 +117,7 @@ double training_step(Training *t, double *norm)
     Var *losses = put_on_tape(t, step, &b);
     double loss = count_losses(t, &b, losses);
     if (!isfinite(loss)) report_not_finite(t, step);
-    backward(mean(&t->tape, losses));
+    backward(mean(&t->tape, losses, ALL_AXES));
     *norm = optimizer_step(&m->optimizer, &m->params);
     if (!isfinite(*norm)) report_not_finite(t, step);
     ema_update(&m->ema, &m->params, step);
