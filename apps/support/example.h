@@ -18,7 +18,7 @@ typedef struct {
 #define EXAMPLE {.batch = 1, .size = {28, 28, 1}, .classes = 10}
 #define EXAMPLE_OPTIONS(e)                                                                  \
     {"batch", OPTION_INT, &(e)->batch, "N", "images a step; 0: as in training", 0},         \
-    {"size", OPTION_INTS, (e)->size, "H,W,C", "of a preset's images", 0},                   \
+    {"size", OPTION_INTS, (e)->size, "H,W,C", "of a preset's images (ddpm: 32,32,3)", 0},   \
     {"classes", OPTION_INT, &(e)->classes, "N", "of a preset's images; 0: not told", 0}
 
 /* Opens a run folder, a checkpoint or, if there is no such file, the preset of that name with

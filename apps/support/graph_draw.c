@@ -48,7 +48,7 @@ static const struct { const char *label, *colour, *names[4]; } kinds[] = {
     {"linear", "#d5f0da", {"linear", "embedding"}},
     {"loss", "#fad7dc", {"mse", "mean"}},
     {"norm, activation", "#fff2bf", {"group_norm", "group_norm_silu", "silu", "dropout"}},
-    {"moving", "#e6defa", {"concat", "upsample", "depth_to_space"}},
+    {"rearranging", "#e6defa", {"concat", "upsample", "depth_to_space"}},
     {"other", "#eceef2", {0}},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -74,14 +74,16 @@ static const char *show_bytes(Drawing *d, size_t bytes)
 
 static const char *show_flops(Drawing *d, double flops)
 {
-    return flops > 0 ? TEXT("%.2f MFLOP", flops * 1e-6) : "";
+    return flops >= 1e6 ? TEXT("%.2f MFLOP", flops * 1e-6)
+         : flops > 0    ? TEXT("%.1f kFLOP", flops * 1e-3) : "";
 }
 
 static Node describe_block(Drawing *d, int b)
 {
     const GraphBlock *block = &d->g->block[b];
     Node n = {.name = block->name, .work = show_flops(d, block->flops), .kind = KINDS - 1,
-              .detail = TEXT("%d operations, %zu parameters", block->lines, block->parameters),
+              .detail = TEXT("%d operation%s, %zu parameters", block->lines,
+                             block->lines == 1 ? "" : "s", block->parameters),
               .memory = TEXT("%s kept", show_bytes(d, block->kept)), .block = b};
     for (int i = block->first; i < block->first + block->lines; i++) {
         int kind = kind_of(d->g->tape->line[i]);
@@ -257,7 +259,7 @@ static void draw_boxes(Drawing *d)
     for (int first = 0, end; first < d->nodes; first = end) {
         int block = d->node[first].block;
         for (end = first; end < d->nodes && d->node[end].block == block;) end++;
-        double top = d->node[first].y - HEADER, bottom = d->node[end - 1].y + HEIGHT + PAD / 2.0;
+        double top = d->node[first].y - HEADER, bottom = d->node[end - 1].y + HEIGHT + 17;
         svg_rect(&d->svg, (Box){d->left - PAD, top, WIDTH + 2 * PAD, bottom - top},
                  "rx='9' fill='#f8f9fb' stroke='#ccd' stroke-dasharray='4 3'");
         Node n = describe_block(d, block);
