@@ -14,13 +14,14 @@ static void describe_model(Example *e)
     const UNetConfig *c = &e->model.config.unet;
     Var *loss = example_loss(e, &t);
     Graph g = graph_create(&a, &t);
-    printf("a training step with %d image%s of %dx%dx%d:\n\n", e->batch, e->batch == 1 ? "" : "s",
-           c->height, c->width, c->channels);
+    printf("a training step, %d x %dx%dx%d:\n\n", e->batch, c->height, c->width,
+           c->channels);
     graph_print_blocks(&g, stdout);
     backward(loss);
-    printf("\nparameters      %zu in %d arrays\n", e->model.params.size, e->model.params.count);
-    printf("work            %.3f GFLOP an image to sample, about three times that to train\n",
-           g.total.flops * 1e-9 / e->batch);
+    printf("\nparameters      %zu in %d arrays\n", e->model.params.size,
+           e->model.params.count);
+    printf("work            %.3f GFLOP an image to sample, about three times that to "
+           "train\n", g.total.flops * 1e-9 / e->batch);
     printf("peak memory     %.1f MB of values and gradients in a training step\n",
            (double)t.pool.peak / 1e6);
     tape_destroy(&t);
@@ -48,8 +49,8 @@ int info_main(int argc, char **argv)
         {0},
     };
     Usage usage = {"drift info RUN|FILE|PRESET [options]",
-                   "Tells what a run folder, a .safetensors file or a preset holds: for a model what\n"
-                   "each block costs.", 1};
+                   "Tells what a run folder, a .safetensors file or a preset holds: for a\n"
+                   "model what each block costs.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which run, file or preset?  usage: %s", usage.synopsis);
 

@@ -1,4 +1,12 @@
-/* drift profile: where the time of a training step goes. */
+/* drift profile: where the time of a training step goes.
+ *
+ * The tape calls time_operation in the place of each forward and backward.  What is left of
+ * a step's time after these, the optimiser and the moving average is "the rest": noising the
+ * batch, zeroing gradients, the tape itself.  So the shares add up to 100 %.
+ *
+ * How to read it: an operation whose GFLOP/s are near the machine's peak is limited by
+ * arithmetic, and only fewer operations help it.  One without products (norm, activation, add)
+ * is limited by memory: compare its GB/s with its neighbours'. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +18,7 @@
 
 typedef enum { FORWARD, BACKWARD, PASSES } Direction;
 
-typedef struct { double seconds, flops, bytes; } Cost;
+typedef struct { double seconds, flops, bytes; } Cost;      /* sums over all steps */
 
 /* All operations of one kind. */
 typedef struct {
@@ -35,9 +43,9 @@ static Kind *find_kind(Profile *p, const Op *op)
     return &p->kind[k];
 }
 
-/* Forward reads its inputs and writes its output.  Backward reads the gradient of the output and
- * what the operation says it reads, and adds to the gradient of each input that has one: read and
- * written. */
+/* Forward reads its inputs and writes its output.  Backward reads the gradient of the
+ * output and what the operation says it reads, and adds to the gradient of each input that
+ * has one: read and written. */
 static double count_bytes(const Var *y, bool forward)
 {
     double sum = (double)y->size * (forward || !y->op->reads_output ? 1 : 2);
@@ -49,8 +57,8 @@ static double count_bytes(const Var *y, bool forward)
     return sum * sizeof(Real);
 }
 
-/* The chain rule of a product has two products of the same size, dx = dy w and dw = dy x; the first
- * is left out where the input needs no gradient. */
+/* The chain rule of a product has two products of the same size, dx = dy w and dw = dy x;
+ * the first is left out where the input needs no gradient. */
 static double count_flops(const Var *y, bool forward)
 {
     double flops = y->op->flops ? y->op->flops(y) : 0;
@@ -70,6 +78,7 @@ static void time_operation(Tape *t, void (*f)(Var *), Var *y)
     c->bytes += count_bytes(y, forward);
 }
 
+/* One training step without its data: the parts of training_step. */
 static void time_step(Profile *p, Example *e, Tape *t)
 {
     Model *m = &e->model;
@@ -87,7 +96,7 @@ static void time_step(Profile *p, Example *e, Tape *t)
     p->total += end - start;
 }
 
-/* ---- the table -------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------- */
 
 static double kind_seconds(const Kind *k)
 {
@@ -96,18 +105,22 @@ static double kind_seconds(const Kind *k)
 
 static void sort_by_time(Profile *p)
 {
+    Kind *kind = p->kind;
     for (int i = 1; i < p->kinds; i++)
-        for (int k = i; k > 0 && kind_seconds(&p->kind[k]) > kind_seconds(&p->kind[k - 1]); k--) {
-            Kind swap = p->kind[k];
-            p->kind[k] = p->kind[k - 1], p->kind[k - 1] = swap;
+        for (int k = i; k > 0 && kind_seconds(&kind[k]) > kind_seconds(&kind[k - 1]); k--) {
+            Kind swap = kind[k];
+            kind[k] = kind[k - 1], kind[k - 1] = swap;
         }
 }
 
+/* Time and bytes are those of one step; rates are over the time of the row itself. */
 static void print_row(const char *name, const Cost *c, double total, int steps)
 {
-    printf("%-26s %9.2f ms %6.1f %%", name, 1e3 * c->seconds / steps, 100 * c->seconds / total);
+    printf("%-26s %9.2f ms %6.1f %%", name, 1e3 * c->seconds / steps,
+           100 * c->seconds / total);
     if (c->bytes > 0)
-        printf(" %9.1f MB %7.1f GB/s", c->bytes / steps * 1e-6, c->bytes / c->seconds * 1e-9);
+        printf(" %9.1f MB %7.1f GB/s", c->bytes / steps * 1e-6,
+               c->bytes / c->seconds * 1e-9);
     if (c->flops > 0) printf(" %7.1f GFLOP/s", c->flops / c->seconds * 1e-9);
     printf("\n");
 }
@@ -151,8 +164,8 @@ int profile_main(int argc, char **argv)
         {0},
     };
     Usage usage = {"drift profile PRESET|RUN [options]",
-                   "Times training steps on random images, each kind of operation forward and\n"
-                   "backward, beside the peak of the machine.  Writes nothing.", 1};
+                   "Times training steps on random images, each kind of operation forward\n"
+                   "and backward, beside the peak of the machine.  Writes nothing.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which preset or run?  usage: %s", usage.synopsis);
     if (steps < 1) fail_usage("--steps must be at least 1");

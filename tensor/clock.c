@@ -1,5 +1,5 @@
-/* The clock and the machine's peak: see clock.h.  The vector's width is the machine's, hence
- * the #if. */
+/* The clock and the machine's peak: see clock.h.  The vector's width is the machine's,
+ * hence the #if. */
 #include "tensor/clock.h"
 
 #include <time.h>

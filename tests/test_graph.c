@@ -1,4 +1,4 @@
-/* The graph of a tape: scopes, sums, the listing, and a drawing that is XML and can be read. */
+/* The graph of a tape: scopes, sums, the listing, and a drawing that is XML and legible. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,15 +46,16 @@ static void tear_down(Fixture *f)
 static void scopes_are_recorded(void)
 {
     static const char *const names[] = {
-        "time", "conv_in", "down.0.0", "down.0.downsample", "down.1.0", "down.1.0.attention",
-        "middle.0", "middle.attention", "middle.1", "up.1.0", "up.1.0.attention", "up.1.1",
-        "up.1.1.attention", "up.1.upsample", "up.0.0", "up.0.1", "conv_out", "(no block)"};
+        "time", "conv_in", "down.0.0", "down.0.downsample", "down.1.0",
+        "down.1.0.attention", "middle.0", "middle.attention", "middle.1", "up.1.0",
+        "up.1.0.attention", "up.1.1", "up.1.1.attention", "up.1.upsample", "up.0.0",
+        "up.0.1", "conv_out", "(no block)"};
     Fixture f;
     set_up(&f);
     check_int(f.graph.blocks, NELEM(names));
     for (int b = 0; b < NELEM(names) && b < f.graph.blocks; b++)
         check_text(f.graph.block[b].name, names[b]);
-    check(tape_scope(&f.tape, "a") == NULL);        /* the network restored what was before */
+    check(tape_scope(&f.tape, "a") == NULL);        /* the network restored it */
     check_text(tape_scope(&f.tape, "b"), "a");
     tape_reset(&f.tape);
     check(tape_scope(&f.tape, NULL) == NULL);
@@ -119,7 +120,7 @@ static void the_listing_has_a_line_for_each_operation(void)
     fclose(out);
     char *text = read_text(&f.arena, path);
     check_int(count_lines(text), f.tape.lines + 1);
-    check(strstr(text, "   6  conv_in              conv2d          [2, 8, 8, 8]") != NULL);
+    check(strstr(text, " 6  conv_in              conv2d          [2, 8, 8, 8]") != NULL);
     check(strstr(text, " x weight bias\n") != NULL);
 
     out = fopen(path, "w");
@@ -129,17 +130,19 @@ static void the_listing_has_a_line_for_each_operation(void)
     tear_down(&f);
 }
 
-/* ---- the drawing ------------------------------------------------------------------------ */
+/* ---- the drawing ------------------------------------------------------------------- */
 
-/* Well-formed, of the XML that svg.c writes: elements with attributes in single quotes, texts
- * whose only special characters are &lt; and &amp;.  Returns where it is not, or NULL. */
+/* Well-formed, of the XML that svg.c writes: elements with attributes in single quotes,
+ * texts whose only special characters are &lt; and &amp;.  Returns where it is not, or
+ * NULL. */
 static const char *find_xml_error(const char *s)
 {
     enum { DEPTH = 8, NAME = 16 };
     char open[DEPTH][NAME];
     int depth = 0;
     for (const char *p = strstr(s, "?>") ? strstr(s, "?>") + 2 : s; *p; p++) {
-        if (*p == '&' && strncmp(p, "&lt;", 4) != 0 && strncmp(p, "&amp;", 5) != 0) return p;
+        bool entity = strncmp(p, "&lt;", 4) == 0 || strncmp(p, "&amp;", 5) == 0;
+        if (*p == '&' && !entity) return p;
         if ((unsigned char)*p < ' ' && *p != '\n') return p;
         if (*p != '<') continue;
         bool closes = p[1] == '/', empty = false;
@@ -152,7 +155,8 @@ static const char *find_xml_error(const char *s)
             if (*p == '<' || !*p) return name;
             empty = *p == '/' && p[1] == '>';
         }
-        if (closes && (depth-- == 0 || strncmp(open[depth], name, n) != 0 || open[depth][n]))
+        if (closes && (depth-- == 0 || strncmp(open[depth], name, n) != 0 ||
+                       open[depth][n]))
             return name;
         if (!closes && !empty) {
             if (depth == DEPTH) return name;
@@ -176,8 +180,8 @@ static int find_texts(const char *svg, Box boxes[], int most)
         double size = atof(find_attribute(p, "font-size='"));
         const char *words = strchr(p, '>') + 1;
         size_t length = strcspn(words, "<");
-        Box b = {atof(find_attribute(p, " x='")), atof(find_attribute(p, " y='")) - 0.8 * size,
-                 svg_text_width("x", size) * (double)length, size};
+        double x = atof(find_attribute(p, " x='")), y = atof(find_attribute(p, " y='"));
+        Box b = {x, y - 0.8 * size, svg_text_width("x", size) * (double)length, size};
         if (find_attribute(p, "text-anchor='end'")) b.x -= b.width;
         if (length) boxes[n++] = b;
     }
@@ -225,8 +229,9 @@ static void drawings_are_well_formed_and_legible(void)
 static void the_checker_of_xml_sees_mistakes(void)
 {
     check(!find_xml_error("<?xml?><a x='1>2'><b/>t &lt; &amp;</a>\n"));
-    static const char *const wrong[] = {"<a>", "<a></b>", "<a x='1></a>", "<a>&</a>", "</a>",
-                                        "<a>\x01</a>", "<a><b></a></b>", "<a", "<a><</a>"};
+    static const char *const wrong[] = {
+        "<a>", "<a></b>", "<a x='1></a>", "<a>&</a>", "</a>", "<a>\x01</a>",
+        "<a><b></a></b>", "<a", "<a><</a>"};
     for (int i = 0; i < NELEM(wrong); i++) check(find_xml_error(wrong[i]) != NULL);
 }
 

@@ -5,6 +5,7 @@
 
 #include "tensor/error.h"
 
+/* As `drift train` makes it for a data set of such images. */
 static void create_from_preset(Example *e, const char *name)
 {
     const Preset *p = presets;
@@ -32,6 +33,7 @@ void example_open(Example *e, const char *what, const Option options[])
         model_load(&e->model, run_checkpoint(scratch(), what), false);
     }
 
+    /* Images of noise, times spread over the schedule, classes in turn: costs are the same. */
     const UNetConfig *c = &e->model.config.unet;
     if (!e->batch) e->batch = e->model.config.batch;
     size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);
@@ -51,7 +53,8 @@ Var *example_loss(Example *e, Tape *t)
 {
     Model *m = &e->model;
     Pass pass = pass_training(t, &m->params, random_stream(0, 0, 2));
-    return mean(t, objective_loss(&pass, &m->net, &objective_eps, &m->schedule, &e->data));
+    return mean(t, objective_loss(&pass, &m->net, &objective_eps, &m->schedule,
+                                  &e->data));
 }
 
 void example_close(Example *e) { model_destroy(&e->model); }

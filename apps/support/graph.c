@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Was the leaf x an input before input i of line `line`? */
+/* Was the leaf x an input before input i of line `line`?  Each use of a parameter makes a
+ * leaf of its own, so it is the array that tells. */
 static bool seen_before(const Tape *t, const Var *x, int line, int i)
 {
     for (int l = 0; l <= line; l++)
@@ -23,6 +24,7 @@ static size_t count_parameters(const Tape *t, int line)
     return sum;
 }
 
+/* Adds the costs of a line to a sum.  After forward, what discard did not free is kept. */
 static void add_line(GraphBlock *b, const Tape *t, int line)
 {
     const Var *y = t->line[line];
@@ -32,6 +34,7 @@ static void add_line(GraphBlock *b, const Tape *t, int line)
     if (y->op->flops) b->flops += y->op->flops(y);
 }
 
+/* Neighbours in one scope are one block; a scope that comes back later is another. */
 Graph graph_create(Arena *a, const Tape *t)
 {
     Graph g = {.tape = t, .block = arena_new(a, GraphBlock, (size_t)t->lines),
@@ -56,6 +59,7 @@ int graph_line(const Graph *g, const Var *x)
     return i;
 }
 
+/* The conditions of discard in autograd/tape.c. */
 const char *graph_state(const Var *x)
 {
     bool needed = x->wanted || (x->needs_grad && x->op->reads_output);
@@ -80,17 +84,19 @@ static void print_inputs(const Graph *g, const Var *y, FILE *to)
 
 void graph_print_operations(const Graph *g, FILE *to)
 {
-    fprintf(to, "%4s  %-20s %-15s %-20s %9s %-5s %10s  inputs\n", "", "block", "operation",
-            "output", "kB", "", "MFLOP");
+    fprintf(to, "%4s  %-20s %-15s %-20s %9s %-5s %10s  inputs\n", "", "block",
+            "operation", "output", "kB", "", "MFLOP");
     for (int i = 0; i < g->tape->lines; i++) {
         const Var *y = g->tape->line[i];
-        fprintf(to, "%4d  %-20s %-15s %-20s %9.1f %-5s %10.3f ", i, y->scope ? y->scope : "",
-                y->op->name, SHOW(y->shape), (double)(y->size * sizeof(Real)) / 1e3,
-                graph_state(y), y->op->flops ? y->op->flops(y) * 1e-6 : 0);
+        fprintf(to, "%4d  %-20s %-15s %-20s %9.1f %-5s %10.3f ", i,
+                y->scope ? y->scope : "", y->op->name, SHOW(y->shape),
+                (double)(y->size * sizeof(Real)) / 1e3, graph_state(y),
+                y->op->flops ? y->op->flops(y) * 1e-6 : 0);
         print_inputs(g, y, to);
     }
 }
 
+/* The columns of the header in graph_print_blocks. */
 static void print_block(const GraphBlock *b, FILE *to)
 {
     fprintf(to, "%-20s %10d %12zu %12.1f %12.3f\n", b->name, b->lines, b->parameters,
@@ -99,8 +105,8 @@ static void print_block(const GraphBlock *b, FILE *to)
 
 void graph_print_blocks(const Graph *g, FILE *to)
 {
-    fprintf(to, "%-20s %10s %12s %12s %12s\n", "block", "operations", "parameters", "kept kB",
-            "MFLOP");
+    fprintf(to, "%-20s %10s %12s %12s %12s\n", "block", "operations", "parameters",
+            "kept kB", "MFLOP");
     for (int b = 0; b < g->blocks; b++) print_block(&g->block[b], to);
     print_block(&g->total, to);
 }

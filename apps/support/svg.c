@@ -3,24 +3,26 @@
 
 #include <string.h>
 
+/* Fonts are named from the likely to the certain; arrows are a marker for the ends of paths. */
 void svg_begin(Svg *s, double width, double height)
 {
     s->text = (Text){.arena = &s->arena};
     text_printf(&s->text,
                 "<?xml version='1.0' encoding='UTF-8'?>\n"
                 "<svg xmlns='http://www.w3.org/2000/svg' width='%g' height='%g' "
-                "viewBox='0 0 %g %g' font-family='Helvetica, Arial, \"DejaVu Sans\", sans-serif'>\n"
-                "<defs><marker id='arrow' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' "
-                "markerHeight='7' orient='auto'><path d='M0 0 L8 4 L0 8 z' fill='#667'/>"
-                "</marker></defs>\n",
+                "viewBox='0 0 %g %g' "
+                "font-family='Helvetica, Arial, \"DejaVu Sans\", sans-serif'>\n"
+                "<defs><marker id='arrow' viewBox='0 0 8 8' refX='7' refY='4' "
+                "markerWidth='7' markerHeight='7' orient='auto'>"
+                "<path d='M0 0 L8 4 L0 8 z' fill='#667'/></marker></defs>\n",
                 width, height, width, height);
     svg_rect(s, (Box){0, 0, width, height}, "fill='#ffffff'");
 }
 
 void svg_rect(Svg *s, Box b, const char *style)
 {
-    text_printf(&s->text, "<rect x='%g' y='%g' width='%g' height='%g' %s/>\n", b.x, b.y, b.width,
-                b.height, style);
+    text_printf(&s->text, "<rect x='%g' y='%g' width='%g' height='%g' %s/>\n", b.x, b.y,
+                b.width, b.height, style);
 }
 
 void svg_text(Svg *s, double x, double y, const char *style, const char *text)

@@ -8,7 +8,7 @@
  *     svg_end(&s, "drawing.svg");
  *
  * Lengths are in pixels, y grows downwards, a style is any attributes.  Text is escaped;
- * bytes that are not UTF-8 become '?'.  The file appears whole or not at all (tensor/file.h). */
+ * bytes that are not UTF-8 become '?'.  The file appears whole or not at all. */
 #ifndef APPS_SUPPORT_SVG_H
 #define APPS_SUPPORT_SVG_H
 
@@ -27,7 +27,7 @@ void svg_text(Svg *s, double x, double y, const char *style, const char *text);
 void svg_path(Svg *s, const char *style, const char *commands);
 void svg_end(Svg *s, const char *path);
 
-/* The width of a text is the viewer's secret, as it chooses the font; this is a safe guess. */
+/* The width of a text: a safe guess, as the viewer chooses the font. */
 double svg_text_width(const char *text, double font_size);
 
 #endif
