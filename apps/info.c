@@ -1,31 +1,31 @@
-/* drift info: what is in a run or in a .safetensors file. */
+/* drift info: what is in a run, a .safetensors file or a preset. */
 #include <stdio.h>
-#include <string.h>
 
 #include "apps/commands.h"
-#include "apps/support/options.h"
-#include "apps/support/run.h"
+#include "apps/support/example.h"
+#include "apps/support/graph.h"
 #include "tensor/error.h"
 
-/* The parameters, memory and work of a model, from one forward pass on zeros. */
-static void describe_model(const Model *m)
+/* By block: parameters, memory and work of a training step. */
+static void describe_model(Example *e)
 {
-    const UNetConfig *c = &m->net.config;
-    size_t mark = arena_mark(scratch()), size = (size_t)(c->height * c->width * c->channels);
+    Arena a = arena_create();
     Tape t = tape_create();
-    t.recording = false;
-    Real *x = arena_new(scratch(), Real, size);
-    memset(x, 0, size * sizeof *x);
-    Pass pass = pass_inference(&t, &m->params, m->params.value);
-    Var *image = tape_leaf(&t, "x", SHAPE(1, c->height, c->width, c->channels), x, NULL);
-    unet_forward(&pass, &m->net, image, (double[]){0}, (int[]){0});
-    printf("parameters      %zu in %d arrays\n", m->params.size, m->params.count);
-    printf("work            %.3f GFLOP an image to sample, about three times that to train\n",
-           tape_flops(&t) * 1e-9);
-    printf("operations      %d a pass, %.1f MB of activations an image when sampling\n", t.lines,
+    const UNetConfig *c = &e->model.config.unet;
+    Var *loss = example_loss(e, &t);
+    Graph g = graph_create(&a, &t);
+    printf("a training step, %d x %dx%dx%d:\n\n", e->batch, c->height, c->width,
+           c->channels);
+    graph_print_blocks(&g, stdout);
+    backward(loss);
+    printf("\nparameters      %zu in %d arrays\n", e->model.params.size,
+           e->model.params.count);
+    printf("work            %.3f GFLOP an image to sample, about three times that to "
+           "train\n", g.total.flops * 1e-9 / e->batch);
+    printf("peak memory     %.1f MB of values and gradients in a training step\n",
            (double)t.pool.peak / 1e6);
     tape_destroy(&t);
-    arena_rewind(scratch(), mark);
+    arena_destroy(&a);
 }
 
 static void print_tensors(const SafeTensors *f)
@@ -42,29 +42,33 @@ int info_main(int argc, char **argv)
 {
     const char *words[1];
     bool tensors = false;
+    Example e = EXAMPLE;
     Option options[] = {
-        {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays too", 0},
+        {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays of a file too", 0},
+        EXAMPLE_OPTIONS(&e),
         {0},
     };
-    Usage usage = {"drift info RUN|FILE",
-                   "Tells what a run folder or a .safetensors file holds.", 1};
+    Usage usage = {"drift info RUN|FILE|PRESET [options]",
+                   "Tells what a run folder, a .safetensors file or a preset holds: for a\n"
+                   "model what each block costs.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
-        fail_usage("which run or file?  usage: %s", usage.synopsis);
+        fail_usage("which run, file or preset?  usage: %s", usage.synopsis);
 
     Arena a = arena_create();
-    const char *path = run_checkpoint(&a, words[0]);
-    SafeTensors f = safetensors_read(&a, path);
-    const char *step = safetensors_metadata(&f, "step");
-    const char *config = safetensors_metadata(&f, "config");
-    printf("%s: %d arrays\n", path, f.count);
-    if (step && config) {
-        Model m;
-        model_load(&m, path, false);
-        printf("step            %ld\n", m.optimizer.step);
-        describe_model(&m);
-        printf("configuration   %s\n", config);
-        model_destroy(&m);
+    SafeTensors f = {0};
+    const char *config = NULL;
+    if (file_exists(words[0])) {
+        f = safetensors_read(&a, run_checkpoint(&a, words[0]));
+        config = safetensors_metadata(&f, "config");
+        printf("%s: %d arrays\n", f.path, f.count);
+        if (config) printf("configuration   %s\n", config);
     }
-    if (tensors || !config) print_tensors(&f);
+    if (config || !f.path) {
+        example_open(&e, words[0], options);
+        if (config) printf("step            %ld\n", e.model.optimizer.step);
+        describe_model(&e);
+        example_close(&e);
+    }
+    if (f.path && (tensors || !config)) print_tensors(&f);
     return 0;
 }

@@ -12,7 +12,9 @@ static const struct {
 } commands[] = {
     {"train", "train a diffusion model on a data set", train_main},
     {"sample", "draw images with a trained model", sample_main},
-    {"info", "tell what a run or a checkpoint holds", info_main},
+    {"info", "tell what a run, a checkpoint or a preset holds", info_main},
+    {"graph", "list and draw the operations of a training step", graph_main},
+    {"profile", "tell where the time of a training step goes", profile_main},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

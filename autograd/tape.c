@@ -18,6 +18,7 @@ void tape_reset(Tape *t)
     t->line = NULL;
     t->lines = t->room = 0;
     t->done = false;
+    t->scope = NULL;
 }
 
 void tape_destroy(Tape *t)
@@ -32,7 +33,8 @@ static Real *new_array(Var *v) { return pool_alloc(&v->tape->pool, v->size * siz
 static Var *new_var(Tape *t, Shape shape)
 {
     Var *v = arena_new(&t->records, Var, 1);
-    *v = (Var){.shape = shape, .size = shape_size(shape), .tape = t};
+    *v = (Var){.shape = shape, .size = shape_size(shape), .scope = t->scope,
+               .tape = t};
     return v;
 }
 
@@ -44,6 +46,13 @@ Var *tape_leaf(Tape *t, const char *name, Shape shape, const Real *value, Real *
     v->grad = t->recording ? grad : NULL;
     v->needs_grad = v->grad != NULL;
     return v;
+}
+
+const char *tape_scope(Tape *t, const char *name)
+{
+    const char *outer = t->scope;
+    t->scope = name;
+    return outer;
 }
 
 static const char *name_of(const Var *v) { return v->op ? v->op->name : v->name; }
@@ -70,6 +79,13 @@ static void append(Tape *t, Var *v)
     t->line[t->lines++] = v;
 }
 
+static void run(void (*f)(Var *), Var *y)
+{
+    Tape *t = y->tape;
+    if (t->watch) t->watch(t, f, y);
+    else f(y);
+}
+
 Var *tape_push(Tape *t, const Op *op, Shape shape, int inputs, Var *const in[],
                const void *args, size_t args_size)
 {
@@ -93,7 +109,7 @@ Var *tape_push(Tape *t, const Op *op, Shape shape, int inputs, Var *const in[],
     }
     append(t, y);
     y->value = new_array(y);
-    op->forward(y);
+    run(op->forward, y);
     check_finite(y, y->value, "the value");
     return y;
 }
@@ -118,7 +134,7 @@ static void restore(Var *v)
     require(v->op->cheap, "%s was released but is needed again", v->op->name);
     for (int i = 0; i < v->inputs; i++) restore(v->in[i]);
     v->value = new_array(v);
-    v->op->forward(v);
+    run(v->op->forward, v);
 }
 
 Real *var_grad(Var *x)
@@ -136,7 +152,7 @@ static void run_backward(Var *y)
     if (y->op->reads_output) restore(y);
     if (y->op->reads_inputs)
         for (int i = 0; i < y->inputs; i++) restore(y->in[i]);
-    y->op->backward(y);
+    run(y->op->backward, y);
     for (int i = 0; i < y->inputs; i++)
         if (y->in[i]->grad) check_finite(y->in[i], y->in[i]->grad, "the gradient");
 }

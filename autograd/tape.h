@@ -55,6 +55,7 @@ struct Var {
     Var *in[MAX_INPUTS];
     void *args;                 /* the operation's options and what it saves for backward */
     const char *name;           /* of a leaf, for messages */
+    const char *scope;          /* the tape's when it was made: "down.0.1" */
     bool wanted;                /* a backward or a second forward will read the value */
     Tape *tape;
 };
@@ -66,7 +67,13 @@ struct Tape {
     int lines, room;
     bool recording;             /* false: no gradients will be wanted (sampling) */
     bool check_finite;          /* stop at the first value or gradient that is not finite */
-    bool done;                  /* backward has run */
+    bool done;                  /* backward has begun */
+    const char *scope;          /* the part of the model that is running, NULL outside all */
+
+    /* NULL, or called in the place of every f(y), a forward or a backward; it must call it.
+     * So a profiler puts its clock around each operation. */
+    void (*watch)(Tape *t, void (*f)(Var *y), Var *y);
+    void *watcher;              /* for watch */
 };
 
 Tape tape_create(void);
@@ -81,6 +88,12 @@ Var *tape_leaf(Tape *t, const char *name, Shape shape, const Real *value, Real *
  * or belongs to another tape. */
 Var *tape_push(Tape *t, const Op *op, Shape shape, int inputs, Var *const in[],
                const void *args, size_t args_size);
+
+/* Says which part of the model runs from now on, for reports and drawings; returns the part
+ * until now.  Names nest by dots, and must live as long as the tape's lines.  A block does
+ *
+ *     const char *outer = tape_scope(t, b->name);  ...  tape_scope(t, outer); */
+const char *tape_scope(Tape *t, const char *name);
 
 /* Memory for what an operation saves (statistics, copies of small inputs); until tape_reset. */
 #define tape_save(t, Type, count) arena_new(&(t)->records, Type, count)

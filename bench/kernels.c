@@ -8,49 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "tensor/clock.h"
 #include "tensor/convolution.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/memory.h"
 #include "tensor/parallel.h"
-
-static double now(void)
-{
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-#ifdef __AVX512F__
-enum { BYTES = 64 };
-#elif defined(__AVX__)
-enum { BYTES = 32 };
-#else
-enum { BYTES = 16 };
-#endif
-typedef Real Lanes __attribute__((vector_size(BYTES)));
-
-/* Twelve chains of multiply-adds hide the latency of one.  Returns GFLOP/s. */
-static double measure_peak(void)
-{
-    enum { CHAINS = 12, ROUNDS = 2000000 };
-    double start = now();
-#pragma omp parallel
-    {
-        Lanes sum[CHAINS] = {{0}}, x = {0}, y = {0};
-        for (int r = 0; r < ROUNDS; r++) {
-#pragma GCC unroll 12
-            for (int c = 0; c < CHAINS; c++) {
-                sum[c] = sum[c] * x + y;
-                __asm__ volatile("" : "+x"(sum[c]));
-            }
-        }
-    }
-    double flops = 2.0 * CHAINS * ROUNDS * (BYTES / sizeof(Real)) * parallel_threads();
-    return flops / (now() - start) * 1e-9;
-}
 
 static Real *fill(size_t n)
 {
@@ -81,9 +45,9 @@ static double median_time(void (*run)(Job *), Job *job)
     double t[RUNS];
     run(job);
     for (int r = 0; r < RUNS; r++) {
-        double start = now();
+        double start = seconds_now();
         run(job);
-        t[r] = now() - start;
+        t[r] = seconds_now() - start;
         for (int i = r; i > 0 && t[i] < t[i - 1]; i--) {
             double swap = t[i];
             t[i] = t[i - 1], t[i - 1] = swap;
@@ -101,7 +65,7 @@ static void time_convolution(int N, int size, int in, int out, int K)
     double flops = 2.0 * (double)pixels * in * out * K * K;
     printf("%4d x %2dx%-2d  %3d -> %-3d  %dx%d", N, size, size, in, out, K, K);
     for (int p = 0; p < 3; p++) {
-        double peak = measure_peak(), rate = flops / median_time(passes[p].run, &job) * 1e-9;
+        double peak = clock_peak(), rate = flops / median_time(passes[p].run, &job) * 1e-9;
         printf("   %s %6.1f GFLOP/s %3.0f%%", passes[p].name, rate, 100 * rate / peak);
     }
     printf("\n");
@@ -111,7 +75,7 @@ static void time_convolution(int N, int size, int in, int out, int K)
 int main(int argc, char **argv)
 {
     parallel_set_threads(argc > 1 ? atoi(argv[1]) : 0);
-    printf("%s, %s, peak %.0f GFLOP/s\n", parallel_describe(), REAL_NAME, measure_peak());
+    printf("%s, %s, peak %.0f GFLOP/s\n", parallel_describe(), REAL_NAME, clock_peak());
     time_convolution(64, 28, 1, 32, 3);
     time_convolution(64, 28, 32, 1, 3);
     time_convolution(64, 28, 16, 16, 3);

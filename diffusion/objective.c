@@ -29,6 +29,7 @@ Var *objective_loss(Pass *pass, const UNet *net, const Objective *o, const Sched
         }
     }
     Var *out = unet_forward(pass, net, tape_leaf(t, "x_t", shape, xt, NULL), told, b->label);
+    tape_scope(t, "loss");     /* and the averaging that follows */
     Var *y = mse(t, out, tape_leaf(t, "target", shape, target, NULL));
     discard(out);
     return y;

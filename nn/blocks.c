@@ -20,18 +20,20 @@ TimeEmbedding time_embedding_init(Params *p, const char *name, int dim, int out)
 {
     const char *first = arena_printf(&p->arena, "%s.linear1", name);
     const char *second = arena_printf(&p->arena, "%s.linear2", name);
-    return (TimeEmbedding){dim, linear_init(p, first, dim, out, 1),
+    return (TimeEmbedding){name, dim, linear_init(p, first, dim, out, 1),
                            linear_init(p, second, out, out, 1)};
 }
 
 Var *time_embedding_forward(Pass *pass, const TimeEmbedding *b, const double *t, int N)
 {
+    const char *outer = tape_scope(pass->tape, b->name);
     Real *waves = tape_save(pass->tape, Real, (size_t)(N * b->dim));
     sinusoids(waves, t, N, b->dim);
     Var *x = tape_leaf(pass->tape, "sinusoids", SHAPE(N, 1, 1, b->dim), waves, NULL);
     Var *h = linear_forward(pass, &b->first, x), *s = silu(pass->tape, h);
     Var *e = linear_forward(pass, &b->second, s);
     discard(h), discard(s);
+    tape_scope(pass->tape, outer);
     return e;
 }
 
@@ -40,7 +42,7 @@ Var *time_embedding_forward(Pass *pass, const TimeEmbedding *b, const double *t,
 ResBlock res_block_init(Params *p, const char *name, int in, int out, int embed, int groups,
                         double dropout_rate)
 {
-    ResBlock b = {.has_skip = in != out, .dropout = dropout_rate};
+    ResBlock b = {.name = name, .has_skip = in != out, .dropout = dropout_rate};
     b.norm1 = group_norm_init(p, SUB("norm1"), in, groups);
     b.conv1 = conv2d_init(p, SUB("conv1"), in, out, 3, 1);
     b.embed = linear_init(p, SUB("embed"), embed, out, 1);
@@ -52,6 +54,7 @@ ResBlock res_block_init(Params *p, const char *name, int in, int out, int embed,
 
 Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e)
 {
+    const char *outer = tape_scope(pass->tape, b->name);
     Var *a = group_norm_silu_forward(pass, &b->norm1, x);
     Var *c = conv2d_forward(pass, &b->conv1, a);
     discard(a);
@@ -68,6 +71,7 @@ Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e)
     Var *y = add(pass->tape, skip, c);
     discard(c);
     if (b->has_skip) discard(skip);
+    tape_scope(pass->tape, outer);
     return y;
 }
 
@@ -75,6 +79,7 @@ AttentionBlock attention_block_init(Params *p, const char *name, int channels, i
                                     int heads)
 {
     return (AttentionBlock){
+        .name = name,
         .norm = group_norm_init(p, SUB("norm"), channels, groups),
         .q = linear_init(p, SUB("q"), channels, channels, 1),
         .k = linear_init(p, SUB("k"), channels, channels, 1),
@@ -86,6 +91,7 @@ AttentionBlock attention_block_init(Params *p, const char *name, int channels, i
 
 Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
 {
+    const char *outer = tape_scope(pass->tape, b->name);
     Var *a = group_norm_forward(pass, &b->norm, x);
     Var *q = linear_forward(pass, &b->q, a);
     Var *k = linear_forward(pass, &b->k, a);
@@ -97,20 +103,36 @@ Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
     discard(h);
     Var *y = add(pass->tape, x, o);
     discard(o);
+    tape_scope(pass->tape, outer);
     return y;
 }
 
-Conv2d downsample_init(Params *p, const char *name, int channels)
+Resample downsample_init(Params *p, const char *name, int channels)
 {
-    Conv2d l = conv2d_init(p, name, channels, channels, 3, 1);
-    l.stride = 2, l.pad = 0, l.pad_end = 1;
-    return l;
+    Resample b = {name, conv2d_init(p, name, channels, channels, 3, 1)};
+    b.conv.stride = 2, b.conv.pad = 0, b.conv.pad_end = 1;
+    return b;
 }
 
-Var *upsample_forward(Pass *pass, const Conv2d *l, Var *x)
+Var *downsample_forward(Pass *pass, const Resample *b, Var *x)
 {
+    const char *outer = tape_scope(pass->tape, b->name);
+    Var *y = conv2d_forward(pass, &b->conv, x);
+    tape_scope(pass->tape, outer);
+    return y;
+}
+
+Resample upsample_init(Params *p, const char *name, int channels)
+{
+    return (Resample){name, conv2d_init(p, name, channels, channels, 3, 1)};
+}
+
+Var *upsample_forward(Pass *pass, const Resample *b, Var *x)
+{
+    const char *outer = tape_scope(pass->tape, b->name);
     Var *large = upsample(pass->tape, x);
-    Var *y = conv2d_forward(pass, l, large);
+    Var *y = conv2d_forward(pass, &b->conv, large);
     discard(large);
+    tape_scope(pass->tape, outer);
     return y;
 }

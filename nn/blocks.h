@@ -18,12 +18,15 @@
  * t[N] in steps, may be fractional; out [N, dim], dim even and at least 4. */
 void sinusoids(Real *out, const double *t, int N, int dim);
 
-typedef struct { int dim; Linear first, second; } TimeEmbedding;
+/* A block knows the name under which it was declared, and runs in the tape's scope of that
+ * name; the caller keeps the text. */
+typedef struct { const char *name; int dim; Linear first, second; } TimeEmbedding;
 
 TimeEmbedding time_embedding_init(Params *p, const char *name, int dim, int out);
 Var *time_embedding_forward(Pass *pass, const TimeEmbedding *b, const double *t, int N);
 
 typedef struct {
+    const char *name;
     GroupNorm norm1, norm2;
     Conv2d conv1, conv2, skip;
     Linear embed;
@@ -37,15 +40,25 @@ ResBlock res_block_init(Params *p, const char *name, int in, int out, int embed,
 /* x [N, H, W, in]; e [N, 1, 1, embed], already through SiLU.  Does not discard x. */
 Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e);
 
-typedef struct { GroupNorm norm; Linear q, k, v, out; int heads; } AttentionBlock;
+typedef struct {
+    const char *name;
+    GroupNorm norm;
+    Linear q, k, v, out;
+    int heads;
+} AttentionBlock;
 
 AttentionBlock attention_block_init(Params *p, const char *name, int channels, int groups,
                                     int heads);
 Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x);
 
-/* Halves an even height and width; pads below and right only, as TensorFlow's SAME does. */
-Conv2d downsample_init(Params *p, const char *name, int channels);
+/* The step to the next level, with as many channels. */
+typedef struct { const char *name; Conv2d conv; } Resample;
 
-Var *upsample_forward(Pass *pass, const Conv2d *l, Var *x);
+/* Halves an even height and width; pads below and right only, as TensorFlow's SAME does. */
+Resample downsample_init(Params *p, const char *name, int channels);
+Var *downsample_forward(Pass *pass, const Resample *b, Var *x);
+
+Resample upsample_init(Params *p, const char *name, int channels);
+Var *upsample_forward(Pass *pass, const Resample *b, Var *x);
 
 #endif

@@ -85,7 +85,7 @@ UNet unet_init(Params *p, const UNetConfig *config)
                     p, NAME("up.%d.%d.attention", l, b), width, G, c->heads);
         }
         if (l == 0) break;
-        level->resample = conv2d_init(p, NAME("up.%d.upsample", l), width, width, 3, 1);
+        level->resample = upsample_init(p, NAME("up.%d.upsample", l), width);
         height *= 2;
     }
     u.norm_out = group_norm_init(p, "norm_out", width, G);
@@ -120,15 +120,17 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const double *t, const int 
     int N = x->shape.dim[0], skips = 0;
     Var *skip[MAX_LEVELS * MAX_BLOCKS];
     require_shape(x, SHAPE(N, c->height, c->width, c->channels));
+    const char *outer = tape_scope(pass->tape, u->time.name);
     Var *e = embed(pass, u, t, label, N);
 
+    tape_scope(pass->tape, "conv_in");
     Var *h = skip[skips++] = conv2d_forward(pass, &u->conv_in, x);
     discard(x);
     for (int l = 0; l < c->levels; l++) {
         for (int b = 0; b < c->blocks; b++)
             h = skip[skips++] = block_forward(pass, &u->down[l], b, h, e);
         if (l < c->levels - 1)
-            h = skip[skips++] = conv2d_forward(pass, &u->down[l].resample, h);
+            h = skip[skips++] = downsample_forward(pass, &u->down[l].resample, h);
     }
 
     Var *m = res_block_forward(pass, &u->middle[0], h, e);
@@ -139,6 +141,7 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const double *t, const int 
 
     for (int l = c->levels - 1; l >= 0; l--) {
         for (int b = 0; b <= c->blocks; b++) {
+            tape_scope(pass->tape, u->up[l].block[b].name);
             Var *both = concat(pass->tape, h, skip[--skips], 3);
             discard(h), discard(skip[skips]);
             h = block_forward(pass, &u->up[l], b, both, e);
@@ -150,9 +153,12 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const double *t, const int 
         h = up;
     }
 
+    tape_scope(pass->tape, "conv_out");
     a = group_norm_silu_forward(pass, &u->norm_out, h);
     discard(h);
     Var *y = conv2d_forward(pass, &u->conv_out, a);
     discard(a);
-    return c->patch > 1 ? depth_to_space(pass->tape, y, c->patch) : y;
+    if (c->patch > 1) y = depth_to_space(pass->tape, y, c->patch);
+    tape_scope(pass->tape, outer);
+    return y;
 }

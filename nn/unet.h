@@ -38,7 +38,7 @@ typedef struct {
     ResBlock block[MAX_BLOCKS];
     AttentionBlock attention[MAX_BLOCKS];
     bool has_attention;
-    Conv2d resample;                /* down or up, to the next level */
+    Resample resample;              /* down or up, to the next level */
 } UNetLevel;
 
 typedef struct {

@@ -103,7 +103,29 @@ static void sampling_does_not_depend_on_batch_or_threads(void)
                 0, "3 images with ddpm");
     check(file_exists(TEXT("%s/folder/1_00002.png", t)));
     check_drift(TEXT("sample %s/m --count 4 --sample-steps 2 --show", t), 0, "samples.png");
-    check_drift(TEXT("info %s/m", t), 0, "step            5");
+}
+
+/* The commands that take a training step apart, on a run and on a preset. */
+static void a_step_can_be_seen(void)
+{
+    const char *t = test_folder();
+    check_drift(TEXT("train %s %s --steps 5 --out %s/v", pictures(), train_options, t), 0, "done");
+    check_drift(TEXT("info %s/v", t), 0, "step            5");
+    check_drift(TEXT("info %s/v", t), 0, "down.1.0.attention");
+    check_drift("info mini", 0, "parameters      687409");
+    check_drift("info huge", 2, "no run, file or preset huge; the presets are mini,");
+    check_drift(TEXT("graph %s/v --level op --out %s/v.svg", t, t), 0, "v.svg");
+    check(file_exists(TEXT("%s/v.svg", t)));
+    check_drift(TEXT("graph mini --size 8,8,3 --classes 0 --batch 2"), 0, "[2, 8, 8, 16]");
+    check_drift("graph mini --level leaf", 2, "want block or op");
+    check_drift("graph mini --size 8", 2, "want three numbers");
+    check_drift("graph", 2, "which preset or run?");
+    check_drift("graph --help", 0, "--level block|op         what a node of the drawing is [block]");
+    check_drift("graph mini --out /nowhere/g.svg", 1, "cannot write /nowhere/g.svg");
+    check_drift(TEXT("graph %s/v --size 8,8,3", t), 2, "has its own");
+    check_drift(TEXT("profile %s/v --steps 1 --batch 2 --threads 1", t), 0, "backward conv2d");
+    check_drift(TEXT("profile %s/v --steps 1", t), 0, "100.0 %");
+    check_drift("profile mini --steps 0", 2, "must be at least 1");
 }
 
 static void bad_input_gets_a_sentence(void)
@@ -172,7 +194,8 @@ static void a_small_set_is_learned(void)
 
 static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(a_signal_stops_in_order),
-    T(sampling_does_not_depend_on_batch_or_threads), T(bad_input_gets_a_sentence),
+    T(sampling_does_not_depend_on_batch_or_threads), T(a_step_can_be_seen),
+    T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
 };

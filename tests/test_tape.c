@@ -85,6 +85,31 @@ static void gradients_accumulate(void)
     tape_destroy(&t);
 }
 
+/* A watcher sees each forward, also those that backward repeats, and each backward. */
+static void count_call(Tape *t, void (*f)(Var *), Var *y)
+{
+    int *calls = t->watcher;
+    calls[f == y->op->backward ? 2 : t->done ? 1 : 0]++;
+    f(y);
+}
+
+static void a_watcher_sees_every_call_and_changes_nothing(void)
+{
+    fill();
+    Real dw[2][D * D] = {{0}};
+    int calls[3] = {0};
+    for (int watched = 0; watched < 2; watched++) {
+        Tape t = tape_create();
+        if (watched) t.watch = count_call, t.watcher = calls;
+        run(&t, true, NULL, dw[watched]);
+        tape_destroy(&t);
+    }
+    check(memcmp(dw[0], dw[1], sizeof dw[0]) == 0);
+    check_int(calls[0], 13);                /* four operations a layer, and the mean */
+    check_int(calls[1], 6);                 /* the norm and activation of each layer */
+    check_int(calls[2], 11);                /* not those of the first layer: x is constant */
+}
+
 static void backward_twice(void *argument)
 {
     Tape *t = argument;
@@ -136,7 +161,8 @@ static void mistakes_stop(void)
 
 static const Test tests[] = {
     T(discard_changes_no_number_and_saves_memory), T(sampling_keeps_three_arrays),
-    T(gradients_accumulate), T(mistakes_stop),
+    T(gradients_accumulate),
+    T(a_watcher_sees_every_call_and_changes_nothing), T(mistakes_stop),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

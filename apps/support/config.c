@@ -29,14 +29,19 @@ const Preset presets[] = {
     {NULL, NULL, {0}},
 };
 
+const char *preset_names(void)
+{
+    const char *names = presets->name;
+    for (const Preset *p = presets + 1; p->name; p++)
+        names = arena_printf(scratch(), "%s, %s", names, p->name);
+    return names;
+}
+
 const Preset *preset_find(const char *name)
 {
-    const char *names = "";
-    for (const Preset *p = presets; p->name; p++) {
+    for (const Preset *p = presets; p->name; p++)
         if (strcmp(p->name, name) == 0) return p;
-        names = arena_printf(scratch(), "%s%s%s", names, names[0] ? ", " : "", p->name);
-    }
-    fail_usage("there is no preset %s; the presets are %s", name, names);
+    fail_usage("there is no preset %s; the presets are %s", name, preset_names());
 }
 
 static int count(const int list[MAX_LEVELS])

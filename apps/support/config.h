@@ -31,6 +31,9 @@ typedef struct {
 
 extern const Preset presets[];
 
+/* "mini, small, ..."; in the scratch arena. */
+const char *preset_names(void);
+
 /* Fails with the list if there is no such preset. */
 const Preset *preset_find(const char *name);
 

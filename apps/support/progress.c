@@ -2,15 +2,7 @@
 #include "apps/support/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
-
-double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 Progress progress_start(const char *what)
 {

@@ -7,14 +7,14 @@
 
 #include <stdbool.h>
 
+#include "tensor/clock.h"
+
 typedef struct {
     const char *what;           /* "step", "image" */
     double start, last_shown;   /* seconds */
     double begin;               /* the fraction at the first call: a resumed task has one */
     bool started, live;
 } Progress;
-
-double seconds_now(void);       /* a clock that only goes forward */
 
 Progress progress_start(const char *what);
 
