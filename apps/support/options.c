@@ -10,7 +10,7 @@
 #include "tensor/error.h"
 #include "tensor/memory.h"
 
-/* ---- help ------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------ */
 
 static const char *show_value(const Option *o)
 {
@@ -37,7 +37,8 @@ static void print_help(const Usage *u, const Option options[])
     for (const Option *o = options; o->name; o++) {
         size_t mark = arena_mark(scratch());
         const char *value = show_value(o);
-        char *left = arena_printf(scratch(), "--%s %s", o->name, o->argument ? o->argument : "");
+        const char *argument = o->argument ? o->argument : "";
+        char *left = arena_printf(scratch(), "--%s %s", o->name, argument);
         printf("  %-24s %s", left, o->help);
         if (value[0]) printf(" [%s]", value);
         printf("\n");
@@ -46,7 +47,7 @@ static void print_help(const Usage *u, const Option options[])
     printf("  %-24s %s\n", "--help", "print this");
 }
 
-/* ---- parsing ---------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------- */
 
 static noreturn void bad_value(const Option *o, const char *text, const char *wanted)
 {
@@ -114,13 +115,14 @@ static Option *find(Option options[], const char *name, size_t length, const Usa
             nearest = o;
     }
     if (nearest && common_start(nearest->name, name) >= 2)
-        fail_usage("unknown option --%.*s; did you mean --%s?  usage: %s", (int)length, name,
-                   nearest->name, u->synopsis);
+        fail_usage("unknown option --%.*s; did you mean --%s?  usage: %s", (int)length,
+                   name, nearest->name, u->synopsis);
     fail_usage("unknown option --%.*s; --help lists them.  usage: %s", (int)length, name,
                u->synopsis);
 }
 
-int options_parse(int argc, char **argv, const Usage *u, Option options[], const char **words)
+int options_parse(int argc, char **argv, const Usage *u, Option options[],
+                  const char **words)
 {
     int count = 0;
     for (int i = 1; i < argc; i++) {
@@ -142,7 +144,8 @@ int options_parse(int argc, char **argv, const Usage *u, Option options[], const
             if (equals) fail_usage("--%s takes no value", o->name);
             parse_value(o, NULL);
         } else {
-            if (!equals && i + 1 == argc) fail_usage("--%s needs a value: %s", o->name, o->argument);
+            if (!equals && i + 1 == argc)
+                fail_usage("--%s needs a value: %s", o->name, o->argument);
             parse_value(o, equals ? equals + 1 : argv[++i]);
         }
         o->given = true;
