@@ -190,8 +190,8 @@ static void draw(Training *t)
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
     sample(&d.base, &s, &o, 0, count, make_labels(&a, c, count, -1), x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
-    Image grid = image_grid(&a, bytes, count, c->unet.height, c->unet.width, c->unet.channels,
-                            COLUMNS, 2);
+    Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
+    Image grid = image_grid(&a, &drawn, COLUMNS, 2);
     png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.optimizer.step), &grid);
     network_denoiser_destroy(&d);
     arena_destroy(&a);
