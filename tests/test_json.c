@@ -116,6 +116,14 @@ static void refuses_equal_keys(void)
     check_int(parse("{\"a\":{\"a\":1},\"b\":{\"a\":1}}")->count, 2);
 }
 
+/* A terminal must not obey what a file says; its letters and lines may stay. */
+static void messages_hold_no_control_characters(void)
+{
+    check_refuses("{\"a\\u001b[2J\\u007f\\r\":1, \"a\\u001b[2J\\u007f\\r\":1}",
+                  "twice the key a?[2J??");
+    check_refuses("{\"\xc3\xa9\\n!\":1, \"\xc3\xa9\\n!\":1}", "the key \xc3\xa9\n!");
+}
+
 static void keeps_its_limits(void)
 {
     char deep[2 * (JSON_DEPTH + 1) + 1] = "";
@@ -315,10 +323,10 @@ static void survives_damage(void)
 
 static const Test tests[] = {
     T(reads_a_tree), T(reads_numbers_exactly), T(reads_escapes), T(refuses_bad_grammar),
-    T(refuses_bad_utf8), T(refuses_equal_keys), T(keeps_its_limits),
-    T(looks_up_or_says_what_is_wrong), T(writes_by_hand),
-    T(writes_numbers_that_read_back), T(writes_bad_utf8_as_a_question),
-    T(writer_keeps_its_contract), T(survives_damage),
+    T(refuses_bad_utf8), T(refuses_equal_keys), T(messages_hold_no_control_characters),
+    T(keeps_its_limits), T(looks_up_or_says_what_is_wrong),
+    T(writes_by_hand), T(writes_numbers_that_read_back),
+    T(writes_bad_utf8_as_a_question), T(writer_keeps_its_contract), T(survives_damage),
 };
 
 int main(int argc, char **argv)
