@@ -127,3 +127,10 @@ int run_tests(int argc, char **argv, const Test tests[], int count)
     printf("%d passed, %d failed\n", passed, failed);
     return failed || !passed;
 }
+
+/* LLVM's OpenMP never gives back some memory of the threads it made.  The leak sanitizer
+ * asks here what to overlook; without it nobody calls these. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libomp"; }
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void) { return "print_suppressions=0"; }
