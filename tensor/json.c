@@ -290,15 +290,31 @@ bool json_bool(const Json *object, const char *key, const char *where)
     return json_get(object, key, JSON_BOOL, where)->truth;
 }
 
-int json_integers(const Json *object, const char *key, const char *where, int out[],
-                  int max)
+static const Json *get_array(const Json *object, const char *key, const char *where, int max)
 {
     const Json *array = json_get(object, key, JSON_ARRAY, where);
     if (array->count > max)
         fail("%s: \"%s\" has %d numbers, at most %d were expected", where, key,
              array->count, max);
+    return array->child;
+}
+
+int json_numbers(const Json *object, const char *key, const char *where, double out[],
+                 int max)
+{
     int n = 0;
-    for (const Json *m = array->child; m; m = m->next) {
+    for (const Json *m = get_array(object, key, where, max); m; m = m->next) {
+        if (m->kind != JSON_NUMBER) fail("%s: \"%s\"[%d] is not a number", where, key, n);
+        out[n++] = m->number;
+    }
+    return n;
+}
+
+int json_integers(const Json *object, const char *key, const char *where, int out[],
+                  int max)
+{
+    int n = 0;
+    for (const Json *m = get_array(object, key, where, max); m; m = m->next) {
         bool fits = m->kind == JSON_NUMBER && m->is_integer && m->integer >= INT_MIN &&
                     m->integer <= INT_MAX;
         if (!fits) fail("%s: \"%s\"[%d] is not an integer of 32 bits", where, key, n);
