@@ -64,7 +64,8 @@ void check_reals_at(const char *file, int line, const Real *got, const Real *wan
         }
 }
 
-void check_at_most_at(const char *file, int line, double got, double limit, const char *what)
+void check_at_most_at(const char *file, int line, double got, double limit,
+                      const char *what)
 {
     if (got <= limit) return;
     fault(file, line);
