@@ -70,7 +70,7 @@ static void matmul_backward(Var *y)
     for (size_t i = 0; i < (size_t)s->batch; i++) {
         const Real *a = y->in[0]->value + i * MK, *b = y->in[1]->value + i * KN;
         const Real *dy = y->grad + i * MN;
-        Real *da = das + i * MK, *db = dbs + i * KN;
+        Real *da = das ? das + i * MK : NULL, *db = dbs ? dbs + i * KN : NULL;
         if (das && !s->ta)                              /* [M, K] = dy b' */
             gemm(da, (size_t)s->K, left(dy, s->M, s->N, false), right(b, s->N, s->K, !s->tb),
                  s->M, s->K, s->N, NULL, true);
