@@ -80,7 +80,7 @@ mnist: drift
 GOLDEN   = tests/golden
 FINISHED = layers
 golden: $B/tests/golden
-	@$< $(GOLDEN) $(ONLY)
+	@$< "$(GOLDEN)" $(ONLY)
 
 # Gradients and golden numbers are proved in double, whatever the precision of the rest.
 chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))

@@ -237,7 +237,6 @@ static void report(const char *file, const Golden *g, GoldenTally *tally)
     printf("%s: %d agree, %d wrong, %d not computed", file, number[RESULT_AGREES],
            number[RESULT_WRONG], number[RESULT_MISSING]);
     if (worst) printf("; at worst %.2g of the tolerance, %s", worst->share, worst->tensor);
-    printf("\n");
     tally->passed += number[RESULT_AGREES];
     tally->failed += number[RESULT_WRONG] + number[RESULT_MISSING];
 }
@@ -263,8 +262,8 @@ static void run_file(const Manifest *m, const char *file, const GoldenTopic *top
         printf("%s: not in %s, skipped\n", file, m->folder);
     } else {
         if (topic->run) golden_try(&g, run_job, &(Job){path, topic, &g});
-        else printf("  tests/golden.c has no topic for the next file\n");
         report(file, &g, tally);
+        printf(topic->run ? "\n" : ": tests/golden.c has no topic for it\n");
     }
     arena_destroy(&g.arena);
     arena_rewind(scratch(), mark);

@@ -20,7 +20,7 @@ static Params make_params(const Real *value, size_t n)
 /* grads [steps, n] are fed in order; hyper holds lr, beta1, beta2, eps, weight decay. */
 static void run_optimizer(Golden *g, const char *rule)
 {
-    size_t n = golden_size(g, "p0"), total = golden_size(g, "grads") / n * n;
+    size_t n = shape_size(golden_shape(g, "p0")), total = golden_size(g, "grads") / n * n;
     const Real *grads = golden_reals(g, "grads");
     Real *track = arena_new(&g->arena, Real, total);
     Params p = make_params(golden_reals(g, "p0"), n);
