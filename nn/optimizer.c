@@ -12,7 +12,7 @@ typedef struct {
     Real *w, *g, *m, *v;
     size_t n;
     Real lr, beta1, beta2, eps, decay;
-    Real rest1, rest2;          /* 1 - beta1, 1 - beta2: in float 1 - 0.999f is 1.3e-5 off */
+    Real rest1, rest2;          /* 1 - beta1, 1 - beta2: 1 - 0.999f is 1.3e-5 off */
     Real correct1, correct2;    /* 1 / (1 - beta1^k), 1 / sqrt(1 - beta2^k) */
 } Update;
 
@@ -49,7 +49,8 @@ static void rmsprop(const Update *u)
 static void adam_loop(const Update *u, Real keep, Real step, Real root)
 {
     Real *w = u->w, *g = u->g, *m = u->m, *v = u->v;
-    Real beta1 = u->beta1, beta2 = u->beta2, rest1 = u->rest1, rest2 = u->rest2, eps = u->eps;
+    Real beta1 = u->beta1, beta2 = u->beta2, eps = u->eps;
+    Real rest1 = u->rest1, rest2 = u->rest2;
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < u->n; i++) {
         m[i] = beta1 * m[i] + rest1 * g[i];

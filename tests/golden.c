@@ -1,7 +1,7 @@
-/* golden [FOLDER [WORD ...]]: compares the engine with the papers' official code; see golden.h.
+/* golden [FOLDER [WORD ...]]: compares us with the papers' official code: golden.h.
  *
- * FOLDER is tests/golden unless given; with words only the files whose names contain one of
- * them are compared. */
+ * FOLDER is tests/golden unless given; with words only the files whose names contain one
+ * of them are compared. */
 #include <stdio.h>
 
 #include "tensor/parallel.h"

@@ -1,6 +1,7 @@
 /* Reading and comparing golden numbers: see golden.h. */
 #include <fnmatch.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 
 enum { COMPLAINTS = 5 };        /* at most this many a file, then only the counts */
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 static const char *full_name(const Golden *g, const char *name)
 {
@@ -63,15 +64,16 @@ static double number_at(const SafeEntry *e, size_t i)
     const char *at = (const char *)e->data + i * dtype_size(e->dtype);
     union { double f64; float f32; int64_t i64; } x;
     memcpy(&x, at, dtype_size(e->dtype));
-    return e->dtype == DTYPE_F64 ? x.f64 : e->dtype == DTYPE_F32 ? (double)x.f32 : (double)x.i64;
+    return e->dtype == DTYPE_F64 ? x.f64
+         : e->dtype == DTYPE_F32 ? (double)x.f32 : (double)x.i64;
 }
 
 double golden_number(const Golden *g, const char *name, size_t i)
 {
     const SafeEntry *e = find(g, name);
     if (i >= e->count)
-        fail("%s: tensor %s holds %zu numbers, number %zu is needed", g->file.path, e->name,
-             e->count, i);
+        fail("%s: tensor %s holds %zu numbers, number %zu is needed", g->file.path,
+             e->name, e->count, i);
     return number_at(e, i);
 }
 
@@ -79,8 +81,8 @@ int golden_integer(const Golden *g, const char *name, size_t i)
 {
     double x = golden_number(g, name, i);
     if (!(x >= INT_MIN && x <= INT_MAX && x == (int)x))
-        fail("%s: number %zu of tensor %s%s is %g, want an integer", g->file.path, i, g->group,
-             name, x);
+        fail("%s: number %zu of tensor %s%s is %g, want an integer", g->file.path, i,
+             g->group, name, x);
     return (int)x;
 }
 
@@ -92,7 +94,7 @@ int *golden_integers(Golden *g, const char *name)
     return out;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------ */
+/* ---- comparing --------------------------------------------------------------------- */
 
 static GoldenResult *find_result(const Golden *g, const char *name)
 {
@@ -102,41 +104,65 @@ static GoldenResult *find_result(const Golden *g, const char *name)
     return NULL;
 }
 
-/* How much of the tolerance an error takes up; equal infinities are no error, a NaN is NaN. */
-static double share_of(double got, double ref, double atol, double rtol)
+static double tolerance_at(double ref, Tolerance allowed)
 {
-    return got == ref ? 0 : fabs(got - ref) / (atol + rtol * fabs(ref));
+    return allowed.atol + allowed.rtol * fabs(ref);
 }
 
-static bool may_complain(Golden *g) { return g->complaints++ < COMPLAINTS; }
+/* How much of the tolerance an error takes up.  Equal infinities are no error; a NaN on
+ * either side takes up more than there is. */
+static double share_of(double got, double ref, Tolerance allowed)
+{
+    double share = got == ref ? 0 : fabs(got - ref) / tolerance_at(ref, allowed);
+    return isnan(share) ? INFINITY : share;
+}
 
-static void compare(Golden *g, const char *name, const double got[], size_t n, bool in_float)
+__attribute__((format(printf, 2, 3)))
+static void complain(Golden *g, const char *format, ...)
+{
+    if (g->complaints++ >= COMPLAINTS) return;
+    va_list args;
+    va_start(args, format);
+    printf("  ");
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+}
+
+/* r->share becomes the largest share; returns the number that has it. */
+static size_t find_worst(GoldenResult *r, const SafeEntry *ref, const double got[],
+                         const Tolerance *allowed)
+{
+    size_t worst = 0;
+    r->share = 0;
+    for (size_t i = 0; i < ref->count; i++) {
+        double share = share_of(got[i], number_at(ref, i), *allowed);
+        if (share > r->share) {
+            r->share = share;
+            worst = i;
+        }
+    }
+    return worst;
+}
+
+static void compare(Golden *g, const char *name, const double got[], size_t n,
+                    bool in_float)
 {
     GoldenResult *r = find_result(g, name);
     if (!r) return;
     const SafeEntry *ref = find(g, name);
-    double atol = in_float ? r->in_float.atol : r->in_double.atol;
-    double rtol = in_float ? r->in_float.rtol : r->in_double.rtol;
-    size_t worst = 0;
-    r->state = RESULT_WRONG;
-    r->share = INFINITY;
     if (n != ref->count) {
-        if (may_complain(g))
-            printf("  %s: %zu numbers, want %zu\n", r->tensor, n, ref->count);
+        r->state = RESULT_WRONG;
+        r->share = INFINITY;
+        complain(g, "%s: %zu numbers, want %zu", r->tensor, n, ref->count);
         return;
     }
-    r->share = 0;
-    for (size_t i = 0; i < n; i++) {
-        double share = share_of(got[i], number_at(ref, i), atol, rtol);
-        if (!(share <= r->share)) {
-            r->share = isnan(share) ? INFINITY : share;
-            worst = i;
-        }
-    }
-    if (r->share <= 1) r->state = RESULT_AGREES;
-    else if (may_complain(g))
-        printf("  %s[%zu] of %zu is %.12g, want %.12g within %.3g\n", r->tensor, worst, n,
-               got[worst], number_at(ref, worst), atol + rtol * fabs(number_at(ref, worst)));
+    Tolerance allowed = in_float ? r->in_float : r->in_double;
+    size_t i = find_worst(r, ref, got, &allowed);
+    r->state = r->share <= 1 ? RESULT_AGREES : RESULT_WRONG;
+    if (r->state == RESULT_WRONG)
+        complain(g, "%s[%zu] of %zu is %.12g, want %.12g within %.3g", r->tensor, i, n,
+                 got[i], number_at(ref, i), tolerance_at(number_at(ref, i), allowed));
 }
 
 void golden_compare_numbers(Golden *g, const char *name, const double got[], size_t n)
@@ -158,7 +184,7 @@ void golden_compare_integers(Golden *g, const char *name, const int64_t got[], s
     compare(g, name, x, n, false);
 }
 
-/* ---- the manifest --------------------------------------------------------------------------- */
+/* ---- the manifest ------------------------------------------------------------------ */
 
 typedef struct {
     const char *folder;
@@ -180,8 +206,8 @@ static Manifest read_manifest(Arena *a, const char *folder)
 {
     const char *path = arena_printf(a, "%s/MANIFEST.tsv", folder);
     if (!file_exists(path))
-        fail("%s: there is no such file; a folder of golden numbers has one, and GOLDEN=DIR "
-             "names the folder", path);
+        fail("%s: there is no such file; a folder of golden numbers has one, and "
+             "GOLDEN=DIR names the folder", path);
     Bytes b = file_read(a, path);
     char *text = arena_new(a, char, b.size + 1), *line;
     memcpy(text, b.data, b.size);
@@ -190,15 +216,17 @@ static Manifest read_manifest(Arena *a, const char *folder)
     for (const char *p = text; (p = strchr(p, '\n')); p++) room++;
     Manifest m = {folder, arena_new(a, GoldenResult, (size_t)room + 1), 0};
     if (strncmp(text, "file\ttensor\t", 12) != 0)
-        fail("%s: the first line must name the columns: file, tensor, atol_f64 ...", path);
+        fail("%s: the first line must name the columns: file, tensor, atol_f64 ...",
+             path);
     next_line(&text);
     while ((line = next_line(&text))) {
         GoldenResult r = {.state = RESULT_MISSING};
+        Tolerance *d = &r.in_double, *f = &r.in_float;
         char file[256], tensor[SAFE_NAME + 1];
         if (sscanf(line, "%255[^\t]\t%512[^\t]\t%lg\t%lg\t%lg\t%lg", file, tensor,
-                   &r.in_double.atol, &r.in_double.rtol, &r.in_float.atol, &r.in_float.rtol) != 6)
-            fail("%s: line %d: want file, tensor and four tolerances, separated by tabs", path,
-                 m.count + 2);
+                   &d->atol, &d->rtol, &f->atol, &f->rtol) != 6)
+            fail("%s: line %d: want file, tensor and four tolerances, separated by tabs",
+                 path, m.count + 2);
         r.file = arena_printf(a, "%s", file);
         r.tensor = arena_printf(a, "%s", tensor);
         m.results[m.count++] = r;
@@ -216,13 +244,12 @@ static Golden select_results(const Manifest *m, const char *file)
     return g;
 }
 
-/* ---- topics --------------------------------------------------------------------------------- */
+/* ---- topics ------------------------------------------------------------------------ */
 
 void golden_try(const Golden *g, void (*f)(void *), void *argument)
 {
     const char *message = error_catch(f, argument);
-    if (message) printf("  %s%s\n", g->group[0] ? arena_printf(scratch(), "%s: ", g->group) : "",
-                        message);
+    if (message) printf("  %s%s%s\n", g->group, *g->group ? ": " : "", message);
 }
 
 static void report(const char *file, const Golden *g, GoldenTally *tally)
@@ -236,7 +263,8 @@ static void report(const char *file, const Golden *g, GoldenTally *tally)
     }
     printf("%s: %d agree, %d wrong, %d not computed", file, number[RESULT_AGREES],
            number[RESULT_WRONG], number[RESULT_MISSING]);
-    if (worst) printf("; at worst %.2g of the tolerance, %s", worst->share, worst->tensor);
+    if (worst)
+        printf("; at worst %.2g of the tolerance, %s", worst->share, worst->tensor);
     tally->passed += number[RESULT_AGREES];
     tally->failed += number[RESULT_WRONG] + number[RESULT_MISSING];
 }
@@ -276,7 +304,8 @@ static bool is_wanted(const char *file, char *const words[])
     return wanted;
 }
 
-GoldenTally golden_run(const char *folder, char *const words[], const GoldenTopic topics[])
+GoldenTally golden_run(const char *folder, char *const words[],
+                       const GoldenTopic topics[])
 {
     Arena a = arena_create();
     Manifest m = read_manifest(&a, folder);

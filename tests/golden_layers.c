@@ -1,12 +1,15 @@
 /* Single layers, forward and backward, against PyTorch: layers.safetensors.
  *
- * Each group of tensors is one call: inputs, the gradient gy that comes from above, the result y
- * and a gradient dNAME for each input NAME.  With L = sum(gy y) the gradient of y is gy, so
- * backward(L) leaves all dNAME.
+ * Each group of tensors is one call: inputs, the gradient gy that comes from above, the
+ * result y, and a gradient dNAME for each input NAME.  With
  *
- * PyTorch's images are [N, C, H, W] and its filters [O, I, kh, kw]; ours have the channels last.
- * The leaves keep PyTorch's order, and permute, an operation like any other, turns them on the
- * tape; so their gradients come out in PyTorch's order too. */
+ *     L = sum(gy y)        dL/dy = gy
+ *
+ * so backward(L) leaves all dNAME.
+ *
+ * PyTorch's images are [N, C, H, W] and its filters [O, I, kh, kw]; ours have channels
+ * last.  The leaves keep PyTorch's order, and permute, an operation like any other, turns
+ * them on the tape; so their gradients come out in PyTorch's order too. */
 #include "tests/golden_layers.h"
 
 #include <stdio.h>
@@ -24,8 +27,8 @@ typedef struct {
     Var *input[MAX_INPUTS];
 } Layer;
 
-/* How a group is computed: by an operation of x alone, by a builder of y from the inputs, or by
- * code of its own.  The first row whose name begins the group's name is taken. */
+/* How a group is computed: by an operation of x alone, by a builder of y from the inputs,
+ * or by code of its own.  The first row whose name begins the group's name is taken. */
 struct Row {
     const char *group;
     Var *(*op)(Tape *t, Var *x);
@@ -33,7 +36,7 @@ struct Row {
     void (*run)(Golden *g);
 };
 
-/* ---- inputs and layouts --------------------------------------------------------------------- */
+/* ---- inputs and layouts ------------------------------------------------------------ */
 
 static Var *constant(Layer *l, const char *name)
 {
@@ -62,7 +65,7 @@ static Var *image(Layer *l, const char *name)
 /* Axis i of the gradient from above: the size that the result must have. */
 static int wanted_size(Layer *l, int i) { return golden_shape(l->golden, "gy").dim[i]; }
 
-/* ---- one builder a group -------------------------------------------------------------------- */
+/* ---- one builder a group ----------------------------------------------------------- */
 
 static Var *build_conv2d(Layer *l, Tape *t)
 {
@@ -90,7 +93,8 @@ static Var *build_group_norm(Layer *l, Tape *t)
 {
     Var *x = image(l, "x"), *w = input(l, "w"), *b = input(l, "b");
     int groups = golden_integer(l->golden, "groups", 0);
-    return channels_first(t, group_norm(t, x, w, b, groups, golden_number(l->golden, "eps", 0)));
+    double eps = golden_number(l->golden, "eps", 0);
+    return channels_first(t, group_norm(t, x, w, b, groups, eps));
 }
 
 static Var *build_layer_norm(Layer *l, Tape *t)
@@ -127,7 +131,8 @@ static Var *build_average_pool(Layer *l, Tape *t)
 
 static Var *build_resize(Layer *l, Tape *t)
 {
-    return channels_first(t, resize(t, image(l, "x"), wanted_size(l, 2), wanted_size(l, 3)));
+    int H = wanted_size(l, 2), W = wanted_size(l, 3);
+    return channels_first(t, resize(t, image(l, "x"), H, W));
 }
 
 static Var *build_global_average(Layer *l, Tape *t)
@@ -226,7 +231,7 @@ static const Row rows[] = {
     {"clip/", .run = golden_clip},
 };
 
-/* ---- all groups ----------------------------------------------------------------------------- */
+/* ---- all groups -------------------------------------------------------------------- */
 
 static const Row *find_row(const char *group)
 {

@@ -1,5 +1,5 @@
-/* What happens to the weights between two backwards, against PyTorch and EDM's training loop:
- * groups of layers.safetensors. */
+/* What happens to the weights between two backwards, against PyTorch and EDM's training
+ * loop: groups of layers.safetensors. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static void run_optimizer(Golden *g, const char *rule)
                          .beta2 = golden_number(g, "hyper", 2),
                          .eps = golden_number(g, "hyper", 3),
                          .weight_decay = golden_number(g, "hyper", 4),
-                         .rate = {.lr = golden_number(g, "hyper", 0), .decay = "constant"}};
+                         .rate.lr = golden_number(g, "hyper", 0),
+                         .rate.decay = "constant"};
     Optimizer o = optimizer_init(&p, &c);
     for (size_t i = 0; i < total; i += n) {
         memcpy(p.grad, grads + i, n * sizeof(Real));
@@ -63,8 +64,8 @@ void golden_ema(Golden *g)
     params_destroy(&p);
 }
 
-/* The images seen need not be whole batches, so the decay of a batch is taken as that of
- * `batch` steps of one image at the same place. */
+/* EDM's decay, 0.5^(batch / min(halflife, ramp images)).  The images seen need not be
+ * whole batches, so it is taken as that of `batch` steps of one image at that place. */
 void golden_ema_decay(Golden *g)
 {
     size_t n = golden_size(g, "cur_nimg");
@@ -92,7 +93,7 @@ void golden_learning_rate(Golden *g)
     golden_compare_numbers(g, "factor", factor, n);
 }
 
-/* Gradients g0, g1 ... are clipped together. */
+/* Gradients g0, g1 ... are clipped together: out = g min(1, max_norm / (norm + 1e-6)). */
 void golden_clip(Golden *g)
 {
     char name[16];

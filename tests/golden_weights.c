@@ -37,7 +37,8 @@ static uint32_t hash_text(uint32_t k, const char *text)
     return k;
 }
 
-GoldenWeights golden_weights(const char *rule, const char *salt, const char *name, Shape shape)
+GoldenWeights golden_weights(const char *rule, const char *salt, const char *name,
+                             Shape shape)
 {
     GoldenWeights w = {.key = hash_text(hash_text(2166136261u, name), salt),
                        .size = shape_size(shape), .channels = 1, .inner = 1};
