@@ -37,7 +37,7 @@ ifeq ($(OMP),1)
 endif
 ifeq ($(DEBUG),1)
   OPTIMISE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-              -fno-omit-frame-pointer -DDEBUG
+              -fno-omit-frame-pointer -Wno-pass-failed -DDEBUG
   B := $B-debug
 endif
 ifeq ($(REFERENCE),1)

@@ -16,7 +16,7 @@
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
-typedef enum { FORWARD, BACKWARD, PASSES } Direction;
+typedef enum { FORWARD, BACKWARD, PASSES } PassKind;
 
 typedef struct { double seconds, flops, bytes; } Cost;      /* sums over all steps */
 

@@ -40,11 +40,11 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"optimizer", OPTION_TEXT, &k->optimizer.rule, "NAME",
          "adam, adam_hat, adamw, rmsprop or sgd *", 0},
         {"ema", OPTION_REAL, &k->ema, "X", "decay of the average weights *", 0},
-        {"dropout", OPTION_REAL, &k->unet.dropout, "P", "in residual blocks *", 0},
+        {"dropout", OPTION_REAL, &k->unet.style.dropout, "P", "in residual blocks *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
         {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level *", 0},
-        {"mult", OPTION_INTS, k->unet.mult, "A,B,..",
+        {"mult", OPTION_REALS, k->unet.mult, "A,B,..",
          "channels of each level / base *", 0},
         {"blocks", OPTION_INT, &k->unet.blocks, "N", "residual blocks a level *", 0},
         {"attention", OPTION_INTS, k->unet.attention, "A,B,..",
@@ -69,21 +69,23 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
         static const size_t size[] = {[OPTION_INT] = sizeof(int), [OPTION_LONG] = sizeof(long),
                                       [OPTION_REAL] = sizeof(double),
                                       [OPTION_TEXT] = sizeof(char *),
-                                      [OPTION_INTS] = MAX_INTS * sizeof(int)};
+                                      [OPTION_INTS] = MAX_LIST * sizeof(int),
+                                      [OPTION_REALS] = MAX_LIST * sizeof(double)};
         if (o->given && replaces) memcpy((char *)&config + offset, o->value, size[o->kind]);
     }
     UNetConfig *u = &config.unet;
-    for (u->levels = 0; u->levels < MAX_LEVELS && u->mult[u->levels];) u->levels++;
+    u->levels = unet_levels(u->mult);
     u->height = d->height, u->width = d->width;
     u->channels = u->out_channels = d->channels;
     u->classes = c->classes ? d->classes : 0;
     if (options_given(options, "flip")) config.flip = c->flip != 0;
+    *u = unet_defaults(*u);
     config.preset = c->preset;
     config.dataset = d->name;
     config.seed = (uint64_t)c->seed;
     if (config.batch < 1 || u->patch < 1 || u->base < 1 || u->blocks < 1)
         fail_usage("--batch, --patch, --base and --blocks must be at least 1");
-    if (u->dropout >= 1 || config.ema >= 1)
+    if (u->style.dropout >= 1 || config.ema >= 1)
         fail_usage("--dropout and --ema must be below 1");
     return config;
 }

@@ -107,7 +107,9 @@ const Case cases[] = {
     {"group_norm", call_group_norm, {S(2, 3, 1, 6), S(6), S(6)}, {2}},
     {"group_norm", call_group_norm, {S(1, 2, 2, 5), S(5), S(5)}, {1}},
     {"group_norm", call_group_norm, {S(2, 7, 3), S(3), S(3)}, {3}},
+    {"group_norm", call_group_norm, {S(2, 3, 2, 4), S(2, 1, 1, 4), S(2, 1, 1, 4)}, {2}},
     {"group_norm_silu", call_group_norm_silu, {S(2, 3, 1, 6), S(6), S(6)}, {3}},
+    {"group_norm_silu", call_group_norm_silu, {S(3, 2, 4), S(3, 1, 4), S(3, 1, 4)}, {2}},
     {"group_norm_silu", call_group_norm_silu, {S(2, 2, 2, 4), S(4), S(4)}, {1}},
     {"layer_norm", call_layer_norm, {S(2, 3, 5), S(5), S(5)}},
 

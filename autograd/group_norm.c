@@ -14,6 +14,10 @@
  *
  *     dx += rstd (dxhat - avg(dxhat) - xhat avg(dxhat xhat))
  *
+ * gamma and beta may also differ from sample to sample: [N, 1, 1, C] instead of [C].  That is how
+ * a network modulates its channels by the noise level (adaptive group normalisation, Dhariwal &
+ * Nichol 2021).
+ *
  * Pixels lie one after the other, channels inside, so all sums are first taken per channel and
  * then over the channels of a group.  Forward is one multiply-add a number:
  * u = scale[c] x + shift[c]. */
@@ -41,8 +45,10 @@ static Var *push(Tape *t, const Op *op, Var *x, Var *gamma, Var *beta, int G, do
     int N = x->shape.dim[0], C = shape_last(x->shape);
     require(x->shape.rank >= 2 && G > 0 && C % G == 0, "%s: %d groups do not divide the %d "
             "channels of %s", op->name, G, C, SHOW(x->shape));
-    require_shape(gamma, SHAPE(C));
-    require_shape(beta, SHAPE(C));
+    require((gamma->size == (size_t)C || gamma->size == (size_t)N * (size_t)C) &&
+            shape_last(gamma->shape) == C, "%s: gamma is %s; want [%d], or one for each sample "
+            "of %s", op->name, SHOW(gamma->shape), C, SHOW(x->shape));
+    require_shape(beta, gamma->shape);
     Args args = {G, eps, tape_save(t, Real, (size_t)N * (size_t)C),
                  tape_save(t, Real, (size_t)N * (size_t)C)};
     return tape_push(t, op, x->shape, 3, (Var *[]){x, gamma, beta}, &args, sizeof args);
@@ -86,10 +92,16 @@ static void find_statistics(const Real *x, int pixels, int C, const Args *s,
     for (int c = 0; c < C; c++) rstd[c] = (Real)(1 / sqrt(sum[c] + s->eps));
 }
 
+/* Where the gamma of sample n begins. */
+static size_t place(const Var *y, int n)
+{
+    size_t C = (size_t)shape_last(y->shape);
+    return y->in[1]->size == C ? 0 : (size_t)n * C;
+}
+
 static void norm_forward(Var *y)
 {
     const Args *s = y->args;
-    const Real *gamma = y->in[1]->value, *beta = y->in[2]->value;
     int N = y->shape.dim[0], C = shape_last(y->shape), pixels = (int)y->size / N / C;
     size_t sample = y->size / (size_t)N;
     bool activate = y->op == &group_norm_silu_op;
@@ -100,6 +112,7 @@ static void norm_forward(Var *y)
         Real *scale = arena_new(scratch(), Real, (size_t)C);
         Real *shift = arena_new(scratch(), Real, (size_t)C);
         Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
+        const Real *gamma = y->in[1]->value + place(y, n), *beta = y->in[2]->value + place(y, n);
         const Real *x = y->in[0]->value + (size_t)n * sample;
         Real *out = y->value + (size_t)n * sample;
         find_statistics(x, pixels, C, s, mean, rstd, sum);
@@ -129,7 +142,7 @@ static void sample_backward(const Var *y, int n, Real *du, double *sum_du, doubl
     int C = shape_last(y->shape), pixels = (int)y->size / y->shape.dim[0] / C;
     size_t first = (size_t)n * y->size / (size_t)y->shape.dim[0];
     const Real *x = y->in[0]->value + first, *dy = y->grad + first;
-    const Real *gamma = y->in[1]->value, *beta = y->in[2]->value;
+    const Real *gamma = y->in[1]->value + place(y, n), *beta = y->in[2]->value + place(y, n);
     const Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
     bool activate = y->op == &group_norm_silu_op;
 
@@ -187,8 +200,8 @@ static void norm_backward(Var *y)
     }
     for (int n = 0; n < N; n++)
         for (int c = 0; c < C; c++) {
-            if (dbeta) dbeta[c] += (Real)sum_du[n * C + c];
-            if (dgamma) dgamma[c] += (Real)sum_dux[n * C + c];
+            if (dbeta) dbeta[place(y, n) + (size_t)c] += (Real)sum_du[n * C + c];
+            if (dgamma) dgamma[place(y, n) + (size_t)c] += (Real)sum_dux[n * C + c];
         }
     arena_rewind(scratch(), mark);
 }

@@ -113,8 +113,8 @@ Var *softmax(Tape *t, Var *x);
 Var *log_softmax(Tape *t, Var *x);
 
 /* Group normalisation (Wu & He 2018): brings each of G groups of channels of each sample to mean 0
- * and variance 1, then scales and shifts each channel.  x [N, ..., C], gamma, beta [C];
- * G divides C. */
+ * and variance 1, then scales and shifts each channel.  x [N, ..., C]; gamma, beta [C], or
+ * [N, 1, 1, C] to differ from sample to sample; G divides C. */
 Var *group_norm(Tape *t, Var *x, Var *gamma, Var *beta, int G, double eps);
 
 /* silu(group_norm(...)) in one pass over memory. */

@@ -26,9 +26,9 @@ static inline Var *unary_push(Tape *t, const Op *op, Var *x, double a, double b)
                      sizeof(Constants));
 }
 
-#define INPUT_FLAG   .reads_inputs = true
-#define OUTPUT_FLAG  .reads_output = true
-#define NEITHER_FLAG .reads_inputs = false
+#define INPUT_FLAG   .cheap = true, .reads_inputs = true
+#define OUTPUT_FLAG  .cheap = true, .reads_output = true
+#define NEITHER_FLAG .cheap = false     /* computing it again would need x kept */
 #define INPUT_VALUE(v, i)   Real x = (v)->in[0]->value[i];
 #define OUTPUT_VALUE(v, i)  Real y = (v)->value[i];
 #define NEITHER_VALUE(v, i)
@@ -57,6 +57,6 @@ static inline Var *unary_push(Tape *t, const Op *op, Var *x, double a, double b)
         }                                                                                    \
     }                                                                                        \
     static const Op name_##_op = {.name = #name_, .forward = name_##_forward,                \
-                                  .backward = name_##_backward, .cheap = true, known##_FLAG};
+                                  .backward = name_##_backward, known##_FLAG};
 
 #endif

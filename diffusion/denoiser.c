@@ -5,7 +5,7 @@ static void network_predict(Denoiser *self, const double *x, Level level, const 
                             int N, double *x0)
 {
     NetworkDenoiser *d = (NetworkDenoiser *)self;
-    const UNetConfig *c = &d->net->config;
+    const UNetConfig *c = &d->net->encoder.config;
     size_t size = (size_t)N * self->size;
     tape_reset(&d->tape);
     Real *in = tape_save(&d->tape, Real, size);
@@ -15,7 +15,7 @@ static void network_predict(Denoiser *self, const double *x, Level level, const 
 
     Pass pass = pass_inference(&d->tape, d->params, d->weights);
     Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, c->channels), in, NULL);
-    Var *out = unet_forward(&pass, d->net, image, t, label);
+    Var *out = unet_forward(&pass, d->net, image, &(Condition){.t = t, .label = label});
     for (size_t i = 0; i < size; i++)
         x0[i] = d->objective->to_x0((double)out->value[i], x[i], level);
 }
@@ -23,7 +23,7 @@ static void network_predict(Denoiser *self, const double *x, Level level, const 
 NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,
                                  const Objective *objective)
 {
-    const UNetConfig *c = &net->config;
+    const UNetConfig *c = &net->encoder.config;
     NetworkDenoiser d = {
         .base = {(size_t)(c->height * c->width * c->channels), network_predict},
         .net = net, .params = params, .weights = weights, .objective = objective,

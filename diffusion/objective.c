@@ -14,7 +14,7 @@ const Objective objective_eps = {"eps", eps_target, eps_to_x0};
 Var *objective_loss(Pass *pass, const UNet *net, const Objective *o, const Schedule *s,
                     const Batch *b)
 {
-    const UNetConfig *c = &net->config;
+    const UNetConfig *c = &net->encoder.config;
     Tape *t = pass->tape;
     Shape shape = SHAPE(b->N, c->height, c->width, c->channels);
     size_t size = shape_size(shape), D = size / (size_t)b->N;
@@ -28,7 +28,8 @@ Var *objective_loss(Pass *pass, const UNet *net, const Objective *o, const Sched
             target[i] = (Real)o->target(b->x0[i], b->eps[i], l);
         }
     }
-    Var *out = unet_forward(pass, net, tape_leaf(t, "x_t", shape, xt, NULL), told, b->label);
+    Var *out = unet_forward(pass, net, tape_leaf(t, "x_t", shape, xt, NULL), 
+                            &(Condition){.t = told, .label = b->label});
     tape_scope(t, "loss");     /* and the averaging that follows */
     Var *y = mse(t, out, tape_leaf(t, "target", shape, target, NULL));
     discard(out);

@@ -2,90 +2,129 @@
  * value has been used for the last time; tape.h tells what that saves. */
 #include "nn/blocks.h"
 
+#include <string.h>
+
 #include "tensor/error.h"
-
-void sinusoids(Real *out, const double *t, int N, int dim)
-{
-    int half = dim / 2;
-    require(dim >= 4 && dim % 2 == 0, "a time embedding of %d numbers; want 4, 6, 8...", dim);
-    for (int n = 0; n < N; n++)
-        for (int i = 0; i < half; i++) {
-            double angle = t[n] * exp(-log(10000.0) * i / (half - 1));
-            out[n * dim + i] = (Real)sin(angle);
-            out[n * dim + half + i] = (Real)cos(angle);
-        }
-}
-
-TimeEmbedding time_embedding_init(Params *p, const char *name, int dim, int out)
-{
-    const char *first = arena_printf(&p->arena, "%s.linear1", name);
-    const char *second = arena_printf(&p->arena, "%s.linear2", name);
-    return (TimeEmbedding){name, dim, linear_init(p, first, dim, out, 1),
-                           linear_init(p, second, out, out, 1)};
-}
-
-Var *time_embedding_forward(Pass *pass, const TimeEmbedding *b, const double *t, int N)
-{
-    const char *outer = tape_scope(pass->tape, b->name);
-    Real *waves = tape_save(pass->tape, Real, (size_t)(N * b->dim));
-    sinusoids(waves, t, N, b->dim);
-    Var *x = tape_leaf(pass->tape, "sinusoids", SHAPE(N, 1, 1, b->dim), waves, NULL);
-    Var *h = linear_forward(pass, &b->first, x), *s = silu(pass->tape, h);
-    Var *e = linear_forward(pass, &b->second, s);
-    discard(h), discard(s);
-    tape_scope(pass->tape, outer);
-    return e;
-}
 
 #define SUB(part) arena_printf(&p->arena, "%s." part, name)
 
-ResBlock res_block_init(Params *p, const char *name, int in, int out, int embed, int groups,
-                        double dropout_rate)
+BlockStyle block_style(BlockStyle s)
 {
-    ResBlock b = {.name = name, .has_skip = in != out, .dropout = dropout_rate};
-    b.norm1 = group_norm_init(p, SUB("norm1"), in, groups);
-    b.conv1 = conv2d_init(p, SUB("conv1"), in, out, 3, 1);
-    b.embed = linear_init(p, SUB("embed"), embed, out, 1);
-    b.norm2 = group_norm_init(p, SUB("norm2"), out, groups);
-    b.conv2 = conv2d_init(p, SUB("conv2"), out, out, 3, 0);
-    if (b.has_skip) b.skip = conv2d_init(p, SUB("skip"), in, out, 1, 1);
+    if (s.group_size == 0) s.group_size = 1;
+    if (s.residual_scale == 0) s.residual_scale = 1;
+    if (s.taps == 0) s.taps = 2;
+    if (s.skip_kernel == 0) s.skip_kernel = 1;
+    if (s.eps == 0) s.eps = 1e-6;
+    return s;
+}
+
+static GroupNorm norm_init(Params *p, const char *name, const BlockStyle *s, int channels)
+{
+    int most = channels / s->group_size;
+    return group_norm_init(p, name, channels, s->groups < most ? s->groups : most, s->eps);
+}
+
+Var *change_size(Tape *t, Var *x, Direction direction, int taps, int pad)
+{
+    static const Real box[] = {1, 1}, tent[] = {1, 3, 3, 1};
+    const Real *filter = taps == 2 ? box : tent;
+    switch (direction) {
+    case RESAMPLE_DOWN: return resample_down(t, x, filter, taps, pad);
+    case RESAMPLE_UP: return taps == 2 ? upsample(t, x) : resample_up(t, x, filter, taps, pad);
+    default: return x;
+    }
+}
+
+Var *add_residual(Tape *t, Var *a, Var *b, double factor)
+{
+    Var *y = add(t, a, b);
+    discard(b);
+    if (factor == 1) return y;
+    Var *scaled = scale(t, y, factor, 0);
+    discard(y);
+    return scaled;
+}
+
+/* ---- residual block ----------------------------------------------------------------------- */
+
+ResBlock res_block_init(Params *p, const char *name, const BlockStyle *s, Widths w,
+                        Direction direction)
+{
+    ResBlock b = {.name = name, .style = *s, .direction = direction};
+    b.norm1 = norm_init(p, SUB("norm1"), s, w.in);
+    b.conv1 = conv2d_init(p, SUB("conv1"), w.in, w.out, 3, ROLE_PLAIN);
+    b.embed = linear_init(p, SUB("embed"), w.embed, s->scale_shift ? 2 * w.out : w.out,
+                          ROLE_PLAIN);
+    b.norm2 = norm_init(p, SUB("norm2"), s, w.out);
+    b.conv2 = conv2d_init(p, SUB("conv2"), w.out, w.out, 3, ROLE_LAST);
+    b.has_skip = w.in != w.out || (direction != RESAMPLE_NONE && s->project_resampled);
+    if (b.has_skip)
+        b.skip = conv2d_init(p, SUB("skip"), w.in, w.out, s->skip_kernel, ROLE_PLAIN);
     return b;
+}
+
+/* act(norm2(c)) with e's word in it.  Discards c. */
+static Var *modulate(Pass *pass, const ResBlock *b, Var *c, Var *e)
+{
+    Var *w = linear_forward(pass, &b->embed, e), *a;
+    if (b->style.scale_shift) {
+        a = group_norm_adaptive_forward(pass, &b->norm2, c, w);
+    } else {
+        Var *h = add(pass->tape, c, w);
+        a = group_norm_silu_forward(pass, &b->norm2, h);
+        discard(h);
+    }
+    discard(c);
+    return a;
+}
+
+/* The way around: x, resampled and projected as need be. */
+static Var *go_around(Pass *pass, const ResBlock *b, Var *x)
+{
+    Var *r = change_size(pass->tape, x, b->direction, b->style.taps,
+                         b->style.taps / 2 - 1);
+    if (!b->has_skip) return r;
+    Var *y = conv2d_forward(pass, &b->skip, r);
+    if (r != x) discard(r);
+    return y;
 }
 
 Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e)
 {
     const char *outer = tape_scope(pass->tape, b->name);
     Var *a = group_norm_silu_forward(pass, &b->norm1, x);
-    Var *c = conv2d_forward(pass, &b->conv1, a);
-    discard(a);
-    Var *h = add(pass->tape, c, linear_forward(pass, &b->embed, e));
-    discard(c);
+    Var *r = change_size(pass->tape, a, b->direction, b->style.taps,
+                         b->style.taps / 2 - 1);
+    if (r != a) discard(a);
+    Var *c = conv2d_forward(pass, &b->conv1, r);
+    discard(r);
 
-    a = group_norm_silu_forward(pass, &b->norm2, h);
-    discard(h);
-    Var *d = dropout_forward(pass, b->dropout, a);
+    a = modulate(pass, b, c, e);
+    Var *d = dropout_forward(pass, b->style.dropout, a);
     c = conv2d_forward(pass, &b->conv2, d);
     discard(d), discard(a);
 
-    Var *skip = b->has_skip ? conv2d_forward(pass, &b->skip, x) : x;
-    Var *y = add(pass->tape, skip, c);
-    discard(c);
-    if (b->has_skip) discard(skip);
+    Var *skip = go_around(pass, b, x);
+    Var *y = add_residual(pass->tape, skip, c, b->style.residual_scale);
+    if (skip != x) discard(skip);
     tape_scope(pass->tape, outer);
     return y;
 }
 
-AttentionBlock attention_block_init(Params *p, const char *name, int channels, int groups,
-                                    int heads)
+/* ---- attention block ---------------------------------------------------------------------- */
+
+AttentionBlock attention_block_init(Params *p, const char *name, const BlockStyle *s,
+                                    int channels)
 {
     return (AttentionBlock){
         .name = name,
-        .norm = group_norm_init(p, SUB("norm"), channels, groups),
-        .q = linear_init(p, SUB("q"), channels, channels, 1),
-        .k = linear_init(p, SUB("k"), channels, channels, 1),
-        .v = linear_init(p, SUB("v"), channels, channels, 1),
-        .out = linear_init(p, SUB("out"), channels, channels, 0),
-        .heads = heads,
+        .norm = norm_init(p, SUB("norm"), s, channels),
+        .q = linear_init(p, SUB("q"), channels, channels, ROLE_QKV),
+        .k = linear_init(p, SUB("k"), channels, channels, ROLE_QKV),
+        .v = linear_init(p, SUB("v"), channels, channels, ROLE_QKV),
+        .out = linear_init(p, SUB("out"), channels, channels, ROLE_LAST),
+        .heads = s->head_channels ? channels / s->head_channels : s->heads,
+        .residual_scale = s->residual_scale,
     };
 }
 
@@ -101,38 +140,45 @@ Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
     discard(q), discard(k), discard(v);
     Var *o = linear_forward(pass, &b->out, h);
     discard(h);
-    Var *y = add(pass->tape, x, o);
-    discard(o);
+    Var *y = add_residual(pass->tape, x, o, b->residual_scale);
     tape_scope(pass->tape, outer);
     return y;
 }
 
-Resample downsample_init(Params *p, const char *name, int channels)
+/* ---- resampling --------------------------------------------------------------------------- */
+
+Resample resample_init(Params *p, const char *name, const char *kind, Direction direction,
+                       const BlockStyle *s, Widths w)
 {
-    Resample b = {name, conv2d_init(p, name, channels, channels, 3, 1)};
-    b.conv.stride = 2, b.conv.pad = 0, b.conv.pad_end = 1;
+    Resample b = {.name = name, .kind = kind, .direction = direction};
+    bool down = direction == RESAMPLE_DOWN;
+    if (strcmp(kind, "block") == 0) {
+        b.block = res_block_init(p, name, s, w, direction);
+    } else if (strncmp(kind, "conv", 4) == 0) {
+        b.conv = conv2d_init(p, name, w.in, w.out, 3, ROLE_PLAIN);
+        if (down) b.conv.stride = 2;
+        if (down && strcmp(kind, "conv") == 0) b.conv.pad = 0;
+    } else if (strcmp(kind, "plain") != 0) {
+        fail("there is no resampling %s; there are conv, conv_even, plain and block", kind);
+    }
     return b;
 }
 
-Var *downsample_forward(Pass *pass, const Resample *b, Var *x)
+static Var *resample_by_conv(Pass *pass, const Resample *b, Var *x)
 {
-    const char *outer = tape_scope(pass->tape, b->name);
-    Var *y = conv2d_forward(pass, &b->conv, x);
-    tape_scope(pass->tape, outer);
-    return y;
-}
-
-Resample upsample_init(Params *p, const char *name, int channels)
-{
-    return (Resample){name, conv2d_init(p, name, channels, channels, 3, 1)};
-}
-
-Var *upsample_forward(Pass *pass, const Resample *b, Var *x)
-{
-    const char *outer = tape_scope(pass->tape, b->name);
+    if (b->direction == RESAMPLE_DOWN) return conv2d_forward(pass, &b->conv, x);
     Var *large = upsample(pass->tape, x);
     Var *y = conv2d_forward(pass, &b->conv, large);
     discard(large);
+    return y;
+}
+
+Var *resample_forward(Pass *pass, const Resample *b, Var *x, Var *e)
+{
+    if (strcmp(b->kind, "block") == 0) return res_block_forward(pass, &b->block, x, e);
+    const char *outer = tape_scope(pass->tape, b->name);
+    Var *y = strcmp(b->kind, "plain") == 0 ? change_size(pass->tape, x, b->direction, 2, 0)
+                                           : resample_by_conv(pass, b, x);
     tape_scope(pass->tape, outer);
     return y;
 }

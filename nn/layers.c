@@ -3,33 +3,34 @@
 
 #include "tensor/error.h"
 
-static Init fan_average(int fan_in, int fan_out, double scale)
-{
-    if (scale == 0) scale = 1e-10;
-    return (Init){INIT_UNIFORM, sqrt(6 * scale / (fan_in + fan_out))};
-}
-
 static const Init zeros = {INIT_CONSTANT, 0}, ones = {INIT_CONSTANT, 1};
 
-Linear linear_init(Params *p, const char *name, int in, int out, double scale)
+Linear linear_init_without_bias(Params *p, const char *name, int in, int out, Role role)
 {
-    return (Linear){
-        .weight = params_add(p, SHAPE(out, in), fan_average(in, out, scale), "%s.weight", name),
-        .bias = params_add(p, SHAPE(out), zeros, "%s.bias", name),
-    };
+    return (Linear){params_add(p, SHAPE(out, in), p->rule->weight(in, out, role), "%s.weight",
+                               name), -1};
+}
+
+Linear linear_init(Params *p, const char *name, int in, int out, Role role)
+{
+    Linear l = linear_init_without_bias(p, name, in, out, role);
+    l.bias = params_add(p, SHAPE(out), p->rule->bias(in, role), "%s.bias", name);
+    return l;
 }
 
 Var *linear_forward(Pass *pass, const Linear *l, Var *x)
 {
-    return linear(pass->tape, x, pass_param(pass, l->weight), pass_param(pass, l->bias));
+    return linear(pass->tape, x, pass_param(pass, l->weight),
+                  l->bias >= 0 ? pass_param(pass, l->bias) : NULL);
 }
 
-Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, double scale)
+Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role role)
 {
+    int area = K * K;
     return (Conv2d){
         .weight = params_add(p, SHAPE(out, K, K, in),
-                             fan_average(K * K * in, K * K * out, scale), "%s.weight", name),
-        .bias = params_add(p, SHAPE(out), zeros, "%s.bias", name),
+                             p->rule->weight(area * in, area * out, role), "%s.weight", name),
+        .bias = params_add(p, SHAPE(out), p->rule->bias(area * in, role), "%s.bias", name),
         .stride = 1, .pad = K / 2, .pad_end = (K - 1) / 2,
     };
 }
@@ -40,14 +41,14 @@ Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x)
                   l->stride, l->pad, l->pad_end);
 }
 
-GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups)
+GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups, double eps)
 {
     require(channels % groups == 0, "%s: %d groups do not divide %d channels", name, groups,
             channels);
     return (GroupNorm){
         .gamma = params_add(p, SHAPE(channels), ones, "%s.gamma", name),
         .beta = params_add(p, SHAPE(channels), zeros, "%s.beta", name),
-        .groups = groups, .eps = 1e-6,
+        .groups = groups, .eps = eps,
     };
 }
 
@@ -61,6 +62,18 @@ Var *group_norm_silu_forward(Pass *pass, const GroupNorm *l, Var *x)
 {
     return group_norm_silu(pass->tape, x, pass_param(pass, l->gamma),
                            pass_param(pass, l->beta), l->groups, l->eps);
+}
+
+/* (gamma xhat + beta) (1 + scale) + shift is a norm with a gamma and a beta for each sample. */
+Var *group_norm_adaptive_forward(Pass *pass, const GroupNorm *l, Var *x, Var *w)
+{
+    Tape *t = pass->tape;
+    int C = shape_last(x->shape);
+    Var *gamma = reshape(t, pass_param(pass, l->gamma), SHAPE(1, 1, 1, C));
+    Var *beta = reshape(t, pass_param(pass, l->beta), SHAPE(1, 1, 1, C));
+    Var *gain = scale(t, slice(t, w, 3, 0, C), 1, 1), *shift = slice(t, w, 3, C, C);
+    return group_norm_silu(t, x, multiply(t, gain, gamma),
+                           add(t, multiply(t, gain, beta), shift), l->groups, l->eps);
 }
 
 /* Each dropout of a pass has a row of random numbers of its own. */

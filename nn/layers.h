@@ -1,32 +1,33 @@
 /* Layers with parameters.  Each is a small struct of parameter numbers, made by X_init, which
- * declares the parameters under `name`, and used by X_forward in a pass.
- *
- * Initial weights are those of DDPM's code (nn.py, variance_scaling with fan_avg, uniform):
- * U(-l, l) with l = sqrt(6 scale / (fan_in + fan_out)), which keeps the variance of what flows
- * through, forwards and backwards alike.  `scale` is 1, or 0 for the last layer of a block, so
- * that a block starts as the identity; 0 is taken as 1e-10, as there. */
+ * declares the parameters under `name`, and used by X_forward in a pass.  How they start is the
+ * business of the rule in Params and of the layer's role (init.h). */
 #ifndef NN_LAYERS_H
 #define NN_LAYERS_H
 
 #include "autograd/ops.h"
 #include "nn/params.h"
 
-typedef struct { int weight, bias; } Linear;
+typedef struct { int weight, bias; } Linear;            /* bias -1: none */
 
-Linear linear_init(Params *p, const char *name, int in, int out, double scale);
+Linear linear_init(Params *p, const char *name, int in, int out, Role role);
+Linear linear_init_without_bias(Params *p, const char *name, int in, int out, Role role);
 Var *linear_forward(Pass *pass, const Linear *l, Var *x);       /* [..., in] to [..., out] */
 
 typedef struct { int weight, bias, stride, pad, pad_end; } Conv2d;
 
 /* K x K, "same" padding for stride 1; change stride and pads after init for others. */
-Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, double scale);
+Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role role);
 Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x);
 
 typedef struct { int gamma, beta, groups; double eps; } GroupNorm;
 
-GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups);
+/* Dies unless groups divides channels. */
+GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups, double eps);
 Var *group_norm_forward(Pass *pass, const GroupNorm *l, Var *x);
 Var *group_norm_silu_forward(Pass *pass, const GroupNorm *l, Var *x);
+
+/* Adaptive: silu(norm(x) (1 + scale) + shift), where w [N, 1, 1, 2C] = (scale, shift). */
+Var *group_norm_adaptive_forward(Pass *pass, const GroupNorm *l, Var *x, Var *w);
 
 /* x itself unless the pass is training and p > 0. */
 Var *dropout_forward(Pass *pass, double p, Var *x);

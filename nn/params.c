@@ -9,7 +9,10 @@
 
 enum { MAX_NAME = 200, PURPOSE_INIT = 1 };
 
-Params params_create(void) { return (Params){.arena = arena_create()}; }
+Params params_create(void)
+{
+    return (Params){.arena = arena_create(), .rule = init_rule(NULL)};
+}
 
 int params_add(Params *p, Shape shape, Init init, const char *name, ...)
 {

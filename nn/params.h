@@ -15,15 +15,8 @@
 #include <stdint.h>
 
 #include "autograd/tape.h"
+#include "nn/init.h"
 #include "tensor/random.h"
-
-typedef enum { INIT_CONSTANT, INIT_UNIFORM, INIT_NORMAL } InitKind;
-
-/* Where a parameter starts: the constant, U(-scale, scale), or N(0, scale^2). */
-typedef struct {
-    InitKind kind;
-    double scale;
-} Init;
 
 typedef struct {
     const char *name;       /* "down.0.1.conv1.weight" */
@@ -38,6 +31,7 @@ typedef struct {
     int count, room;
     size_t size;            /* numbers in all */
     Real *value, *grad;     /* NULL before params_allocate */
+    const InitRule *rule;   /* how the layers declared from now on start */
 } Params;
 
 Params params_create(void);

@@ -32,12 +32,22 @@ static noreturn void leave(int code)
     exit(code);
 }
 
+/* Writes the message from byte `at` on.  Names come from files, and a terminal obeys the
+ * control characters in them: '?' takes their place. */
+static void compose(int at, const char *format, va_list args)
+{
+    vsnprintf(message + at, sizeof message - (size_t)at, format, args);
+    for (char *c = message; *c; c++) {
+        unsigned char code = (unsigned char)*c;
+        if ((code < ' ' && code != '\n') || code == 127) *c = '?';
+    }
+}
+
 noreturn void die_at(const char *file, int line, const char *format, ...)
 {
-    int n = snprintf(message, sizeof message, "%s:%d: ", file, line);
     va_list args;
     va_start(args, format);
-    vsnprintf(message + n, sizeof message - (size_t)n, format, args);
+    compose(snprintf(message, sizeof message, "%s:%d: ", file, line), format, args);
     va_end(args);
 #ifdef DEBUG
     if (!catcher) {
@@ -53,7 +63,7 @@ noreturn void fail(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    compose(0, format, args);
     va_end(args);
     leave(EXIT_FAILED);
 }
@@ -62,7 +72,7 @@ noreturn void fail_usage(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    compose(0, format, args);
     va_end(args);
     leave(EXIT_USAGE);
 }

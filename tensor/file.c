@@ -28,7 +28,8 @@ Bytes file_read(Arena *a, const char *path)
     struct stat s;
     if (file_is_folder(path)) fail("%s is a folder; a file was expected", path);
     FILE *f = fopen(path, "rb");
-    if (!f || fstat(fileno(f), &s) != 0) fail("cannot read %s: %s", path, strerror(errno));
+    if (!f || fstat(fileno(f), &s) != 0)
+        fail("cannot read %s: %s", path, strerror(errno));
     if (!S_ISREG(s.st_mode)) {
         fclose(f);
         fail("%s is not a regular file", path);
@@ -58,7 +59,8 @@ void folder_make(const char *path)
         *slash = c;
         if (c == 0) break;
     }
-    if (!file_is_folder(path)) fail("%s is in the way: a folder was expected there", path);
+    if (!file_is_folder(path))
+        fail("%s is in the way: a folder was expected there", path);
     arena_rewind(a, mark);
 }
 
@@ -88,7 +90,7 @@ char **folder_list(Arena *a, const char *path, int *count)
     return names;
 }
 
-/* ---- writing -------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------- */
 
 static void drop_unfinished(void *argument)
 {
@@ -101,7 +103,8 @@ static void drop_unfinished(void *argument)
 static noreturn void cannot_write(const Writer *w, int error)
 {
     fail("cannot write %s: %s%s", w->path, strerror(error),
-         error == ENOSPC ? "; free some space and try again, nothing old was touched" : "");
+         error != ENOSPC ? ""
+                         : "; free some space and try again, nothing old was touched");
 }
 
 void writer_open(Writer *w, const char *path)

@@ -163,23 +163,12 @@ static void parse_number(Parser *p, Json *v)
     v->is_integer = whole && errno == 0 && !(v->integer == 0 && p->out[0] == '-');
 }
 
-static void parse_word(Parser *p, Json *v)
+static bool take_word(Parser *p, const char *word)
 {
-    static const struct { const char *word; Json value; } words[] = {
-        {"null", {.kind = JSON_NULL}},
-        {"true", {.kind = JSON_BOOL, .truth = true}},
-        {"false", {.kind = JSON_BOOL, .truth = false}},
-    };
-    for (int i = 0; i < 3; i++) {
-        size_t n = strlen(words[i].word);
-        bool here = n <= p->text.size - p->at &&
-                    memcmp(p->text.data + p->at, words[i].word, n) == 0;
-        if (!here) continue;
-        *v = words[i].value;
-        p->at += n;
-        return;
-    }
-    stop_expecting(p, "a value");
+    size_t n = strlen(word);
+    bool here = n <= p->text.size - p->at && !memcmp(p->text.data + p->at, word, n);
+    if (here) p->at += n;
+    return here;
 }
 
 static int compare_names(const void *x, const void *y)
@@ -232,14 +221,16 @@ static Json *parse_value(Parser *p)
 {
     if (p->values++ == JSON_VALUES) stop(p, "the text holds too many values", "");
     Json *v = arena_new(p->arena, Json, 1);
-    *v = (Json){0};
+    *v = (Json){.kind = JSON_NULL};
     skip_spaces(p);
     int c = peek(p);
     if (take(p, '{')) parse_members(p, v, '}');
     else if (take(p, '[')) parse_members(p, v, ']');
     else if (c == '"') *v = (Json){.kind = JSON_TEXT, .text = parse_string(p)};
     else if (c == '-' || (c >= '0' && c <= '9')) parse_number(p, v);
-    else parse_word(p, v);
+    else if (take_word(p, "true")) *v = (Json){.kind = JSON_BOOL, .truth = true};
+    else if (take_word(p, "false")) *v = (Json){.kind = JSON_BOOL, .truth = false};
+    else if (!take_word(p, "null")) stop_expecting(p, "a value");
     return v;
 }
 
@@ -299,15 +290,31 @@ bool json_bool(const Json *object, const char *key, const char *where)
     return json_get(object, key, JSON_BOOL, where)->truth;
 }
 
-int json_integers(const Json *object, const char *key, const char *where, int out[],
-                  int max)
+static const Json *get_array(const Json *object, const char *key, const char *where, int max)
 {
     const Json *array = json_get(object, key, JSON_ARRAY, where);
     if (array->count > max)
         fail("%s: \"%s\" has %d numbers, at most %d were expected", where, key,
              array->count, max);
+    return array->child;
+}
+
+int json_numbers(const Json *object, const char *key, const char *where, double out[],
+                 int max)
+{
     int n = 0;
-    for (const Json *m = array->child; m; m = m->next) {
+    for (const Json *m = get_array(object, key, where, max); m; m = m->next) {
+        if (m->kind != JSON_NUMBER) fail("%s: \"%s\"[%d] is not a number", where, key, n);
+        out[n++] = m->number;
+    }
+    return n;
+}
+
+int json_integers(const Json *object, const char *key, const char *where, int out[],
+                  int max)
+{
+    int n = 0;
+    for (const Json *m = get_array(object, key, where, max); m; m = m->next) {
         bool fits = m->kind == JSON_NUMBER && m->is_integer && m->integer >= INT_MIN &&
                     m->integer <= INT_MAX;
         if (!fits) fail("%s: \"%s\"[%d] is not an integer of 32 bits", where, key, n);

@@ -67,9 +67,12 @@ int64_t json_integer(const Json *object, const char *key, const char *where);
 const char *json_text(const Json *object, const char *key, const char *where);
 bool json_bool(const Json *object, const char *key, const char *where);
 
-/* An array of ints into out; returns how many.  Fails also if they are more than max. */
+/* An array of ints, or of numbers, into out; returns how many.  Fails also if they are more
+ * than max. */
 int json_integers(const Json *object, const char *key, const char *where, int out[],
                   int max);
+int json_numbers(const Json *object, const char *key, const char *where, double out[],
+                 int max);
 
 /* The bytes of the UTF-8 character at s (RFC 3629), or 0 if there is none: a cut one, one
  * longer than needed, half of a surrogate pair, a code beyond U+10FFFF. */
@@ -99,5 +102,6 @@ void json_put_integer(Text *t, const char *key, int64_t integer);
 void json_put_bool(Text *t, const char *key, bool truth);
 void json_put_null(Text *t, const char *key);
 void json_put_integers(Text *t, const char *key, const int integers[], int count);
+void json_put_numbers(Text *t, const char *key, const double numbers[], int count);
 
 #endif

@@ -150,6 +150,13 @@ void json_put_null(Text *t, const char *key)
     append(t, "null", 4);
 }
 
+void json_put_numbers(Text *t, const char *key, const double numbers[], int count)
+{
+    json_open_array(t, key);
+    for (int i = 0; i < count; i++) json_put_number(t, NULL, numbers[i]);
+    json_close(t);
+}
+
 void json_put_integers(Text *t, const char *key, const int integers[], int count)
 {
     json_open_array(t, key);

@@ -1,4 +1,4 @@
-/* Convolution: by hand, against the formula, and each derivative as the adjoint of the map. */
+/* Convolution: by hand, against the formula, each derivative as the map's adjoint. */
 #include <string.h>
 
 #include "tensor/convolution.h"
@@ -22,7 +22,7 @@ static void counts_neighbours(void)
     check_reals(y, want, 16, 0);
 }
 
-/* Stride 2 on a 4x4 ramp: padding both sides, and padding only below and right, differ. */
+/* Stride 2 on a 4x4 ramp: padding all round and padding only below and right differ. */
 static void strides_with_either_padding(void)
 {
     Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 2, .OW = 2, .O = 1, .K = 3,
@@ -101,7 +101,8 @@ static void derivatives_are_adjoints(void)
         size_t mark = arena_mark(scratch());
         Arrays a = make_arrays(g);
         Real *out = arena_new(scratch(), Real, a.ny);
-        Real *dx = arena_new(scratch(), Real, a.nx), *dw = arena_new(scratch(), Real, a.nw);
+        Real *dx = arena_new(scratch(), Real, a.nx);
+        Real *dw = arena_new(scratch(), Real, a.nw);
         memset(dx, 0, a.nx * sizeof *dx), memset(dw, 0, a.nw * sizeof *dw);
         convolution(out, a.x, a.w, NULL, g);
         convolution_backward_input(dx, a.y, a.w, g);

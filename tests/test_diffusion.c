@@ -1,4 +1,4 @@
-/* Schedules against the papers' numbers, samplers against what is known in closed form. */
+/* Schedules against the papers' numbers, samplers against closed forms. */
 #include <string.h>
 
 #include "diffusion/sampler.h"
@@ -19,7 +19,7 @@ static void the_linear_schedule_is_ddpms(void)
     arena_destroy(&a);
 }
 
-/* space_timesteps(1000, "25") begins 0, 42, 83, 125 and ends 957, 999; alpha_bar is kept. */
+/* space_timesteps(1000, "25") is 0, 42, 83, 125 ... 957, 999; alpha_bar is kept. */
 static void respacing_keeps_the_marginals(void)
 {
     Arena a = arena_create();
@@ -38,7 +38,7 @@ static void respacing_keeps_the_marginals(void)
     arena_destroy(&a);
 }
 
-/* T single steps have the mean and variance of the one jump: a' a + ... by the recursion. */
+/* T single steps have the mean and variance of the one jump. */
 static void single_steps_add_up_to_the_jump(void)
 {
     Arena a = arena_create();
@@ -54,27 +54,32 @@ static void single_steps_add_up_to_the_jump(void)
     arena_destroy(&a);
 }
 
-/* With the exact denoiser of N(0.2, 0.15^2) each sampler must give back that mean and variance,
- * within four standard errors and a discretisation error that shrinks with the steps. */
+/* With the exact denoiser of N(0.2, 0.15^2) each sampler must give back that mean and
+ * variance, within four standard errors and a discretisation error that shrinks with the
+ * steps. */
 static void samplers_reach_the_gaussian(void)
 {
     enum { N = 64, D = 100 };
     static double x[N * D];
-    static const struct { const char *sampler; double eta; int steps; double bias; } cases[] = {
-        {"ddpm", 0, 1000, 0.01}, {"ddim", 0, 1000, 0.02}, {"ddim", 1, 1000, 0.01},
+    static const struct Row {
+        const char *sampler;
+        double eta, bias;
+        int steps;
+    } rows[] = {
+        {"ddpm", 0, 0.01, 1000}, {"ddim", 0, 0.02, 1000}, {"ddim", 1, 0.01, 1000},
     };
-    for (int c = 0; c < NELEM(cases); c++) {
+    for (const struct Row *r = rows; r < rows + NELEM(rows); r++) {
         Arena a = arena_create();
         GaussianDenoiser d = gaussian_denoiser(D, 0.2, 0.15 * 0.15);
         Schedule full = schedule_linear(&a, 1000, 1e-4, 0.02);
-        Schedule s = schedule_respace(&a, &full, cases[c].steps);
-        SamplingOptions o = {.sampler = sampler_find(cases[c].sampler), .eta = cases[c].eta,
+        Schedule s = schedule_respace(&a, &full, r->steps);
+        SamplingOptions o = {.sampler = sampler_find(r->sampler), .eta = r->eta,
                              .seed = 3};
         sample(&d.base, &s, &o, 0, N, NULL, x);
         double sum = 0, square = 0;
-        for (int i = 0; i < N * D; i++) sum += x[i], square += (x[i] - 0.2) * (x[i] - 0.2);
-        check_close(sum / (N * D), 0.2, 4 * 0.15 / sqrt(N * D) + cases[c].bias * 0.15);
-        check_close(sqrt(square / (N * D)) / 0.15, 1, 4 / sqrt(2.0 * N * D) + cases[c].bias);
+        for (int i = 0; i < N * D; i++) sum += x[i], square += pow(x[i] - 0.2, 2);
+        check_close(sum / (N * D), 0.2, (4 / sqrt(N * D) + r->bias) * 0.15);
+        check_close(sqrt(square / (N * D)) / 0.15, 1, 4 / sqrt(2.0 * N * D) + r->bias);
         arena_destroy(&a);
     }
 }
@@ -97,7 +102,7 @@ static void an_image_does_not_depend_on_its_batch(void)
     arena_destroy(&a);
 }
 
-/* The eps objective: its target is the noise, and from the true noise it finds the true x0. */
+/* The eps objective: its target is the noise, and the true noise leads to the true x0. */
 static void the_objective_goes_there_and_back(void)
 {
     Arena a = arena_create();

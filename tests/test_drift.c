@@ -1,5 +1,5 @@
-/* The program as a user runs it: train, stop, resume, sample; and what it says when it cannot.
- * The data are a folder of sixteen little pictures that the test writes. */
+/* The program as a user runs it: train, stop, resume, sample, and what it says when it
+ * cannot.  The data are a folder of sixteen little pictures that the test writes. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,31 +12,40 @@
 static Arena arena;
 #define TEXT(...) arena_printf(&arena, __VA_ARGS__)
 
-/* Runs `drift ARGS` and returns its exit code; *output is what it printed. */
-static int drift(const char **output, const char *args)
+/* NAME in the folder of this test. */
+static const char *in_folder(const char *name)
 {
-    const char *program = getenv("DRIFT"), *log = TEXT("%s/output", test_folder());
-    int status = system(TEXT("%s %s > %s 2>&1", program ? program : "build/drift", args, log));
+    return TEXT("%s/%s", test_folder(), name);
+}
+
+/* Runs `BEFORE drift ARGS` in a shell and returns the exit code; *output is what was
+ * printed. */
+static int drift(const char **output, const char *before, const char *args)
+{
+    const char *program = getenv("DRIFT"), *log = in_folder("output");
+    if (!program) program = "build/drift";
+    int status = system(TEXT("(%s %s %s) > %s 2>&1", before, program, args, log));
     Bytes text = file_read(&arena, log);
     *output = TEXT("%.*s", (int)text.size, (const char *)text.data);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-#define check_drift(args, code, words) check_drift_at(HERE, args, code, words)
+/* The rest is `drift`'s arguments, as printf takes them. */
+#define check_drift(code, words, ...) check_drift_at(HERE, code, words, TEXT(__VA_ARGS__))
 
-static void check_drift_at(const char *file, int line, const char *args, int code, const char *words)
+static void check_drift_at(const char *file, int line, int code, const char *words,
+                           const char *args)
 {
     const char *output;
-    int got = drift(&output, args);
+    int got = drift(&output, "", args);
     check_int_at(file, line, got, code, TEXT("exit code of drift %s", args));
-    if (!strstr(output, words)) {
-        check_text_at(file, line, output, words, TEXT("(part of) the output of drift %s", args));
-    }
+    if (!strstr(output, words))
+        check_text_at(file, line, output, words, TEXT("the output of drift %s", args));
 }
 
 static const char *pictures(void)
 {
-    const char *folder = TEXT("%s/dots", test_folder());
+    const char *folder = in_folder("dots");
     if (file_exists(folder)) return folder;
     folder_make(folder);
     for (int i = 0; i < 16; i++) {
@@ -48,146 +57,146 @@ static const char *pictures(void)
     return folder;
 }
 
-static const char *train_options = "--base 8 --blocks 1 --batch 4 --patch 1 --attention 4";
-
-static bool same_file(const char *a, const char *b)
+/* The beginning of a command that trains a small network on the pictures. */
+static const char *train(void)
 {
-    Bytes x = file_read(&arena, a), y = file_read(&arena, b);
+    return TEXT("train %s --base 8 --blocks 1 --batch 4 --patch 1 --attention 4",
+                pictures());
+}
+
+static Bytes checkpoint(const char *run)
+{
+    return file_read(&arena, TEXT("%s/%s/checkpoint.safetensors", test_folder(), run));
+}
+
+static bool same(Bytes x, Bytes y)
+{
     return x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
 }
 
-/* The checkpoint of 20 steps: in one go; in two pieces; after being killed; with more threads. */
+/* The checkpoint of 20 steps: in one go; in two pieces and with other threads. */
 static void resuming_gives_the_same_bytes(void)
 {
-    const char *t = test_folder(), *data = pictures();
-    check_drift(TEXT("train %s %s --steps 20 --threads 1 --out %s/a", data, train_options, t), 0,
-                "done at step 20");
-    check_drift(TEXT("train %s %s --steps 7 --threads 2 --out %s/b", data, train_options, t), 0,
-                "done at step 7");
-    check_drift(TEXT("train --resume %s/b --steps 20 --threads 3", t), 0, "done at step 20");
-    check(same_file(TEXT("%s/a/checkpoint.safetensors", t), TEXT("%s/b/checkpoint.safetensors", t)));
-    check_drift(TEXT("train %s %s --steps 20 --seed 1 --out %s/c", data, train_options, t), 0, "done");
-    check(!same_file(TEXT("%s/a/checkpoint.safetensors", t), TEXT("%s/c/checkpoint.safetensors", t)));
-    check(file_exists(TEXT("%s/a/samples/000020.png", t)));
+    const char *t = test_folder();
+    check_drift(0, "done at step 20", "%s --steps 20 --threads 1 --out %s/a", train(), t);
+    check_drift(0, "done at step 7", "%s --steps 7 --threads 2 --out %s/b", train(), t);
+    check_drift(0, "done at step 20", "train --resume %s/b --steps 20 --threads 3", t);
+    check(same(checkpoint("a"), checkpoint("b")));
+    check_drift(0, "done", "%s --steps 20 --seed 1 --out %s/c", train(), t);
+    check(!same(checkpoint("a"), checkpoint("c")));
+    check(file_exists(in_folder("a/samples/000020.png")));
 }
 
 /* A signal in the middle: the step is finished, the state saved, and the way on told. */
 static void a_signal_stops_in_order(void)
 {
-    const char *t = test_folder(), *program = getenv("DRIFT"), *output;
-    check_int(system(TEXT("timeout -s INT 2 %s train %s %s --steps 100000000 --out %s/s > %s/o 2>&1",
-                          program ? program : "build/drift", pictures(), train_options, t, t)) == 0, 0);
-    Bytes text = file_read(&arena, TEXT("%s/o", t));
-    output = TEXT("%.*s", (int)text.size, (const char *)text.data);
-    check(strstr(output, "stopped at step") && strstr(output, "drift train --resume"));
+    const char *t = test_folder(), *output;
+    check(drift(&output, "timeout -s INT 2",
+                TEXT("%s --steps 100000000 --out %s/s", train(), t)) != 0);
+    check(strstr(output, "drift train --resume") != NULL);
     const char *step = strstr(output, "stopped at step");
-    long steps = step ? strtol(step + 16, NULL, 10) : 0;
-    check(steps > 0);
-    check_drift(TEXT("train --resume %s/s --steps %ld", t, steps + 3), 0,
-                TEXT("done at step %ld", steps + 3));
-    check_drift(TEXT("train %s %s --steps %ld --out %s/whole", pictures(), train_options, steps + 3, t),
-                0, "done");
-    check(same_file(TEXT("%s/s/checkpoint.safetensors", t), TEXT("%s/whole/checkpoint.safetensors", t)));
+    long done = step ? strtol(step + 16, NULL, 10) : 0, steps = done + 3;
+    check(done > 0);
+    const char *words = TEXT("done at step %ld", steps);
+    check_drift(0, words, "train --resume %s/s --steps %ld", t, steps);
+    check_drift(0, words, "%s --steps %ld --out %s/whole", train(), steps, t);
+    check(same(checkpoint("s"), checkpoint("whole")));
 }
 
 static void sampling_does_not_depend_on_batch_or_threads(void)
 {
     const char *t = test_folder();
-    check_drift(TEXT("train %s %s --steps 5 --out %s/m", pictures(), train_options, t), 0, "done");
-    check_drift(TEXT("sample %s/m --count 6 --sample-steps 10 --out %s/1.npz --batch 6 --threads 1", t, t), 0,
-                "6 images with ddpm");
-    check_drift(TEXT("sample %s/m --count 6 --sample-steps 10 --out %s/2.npz --batch 4 --threads 3", t, t), 0,
-                "6 images");
-    check(same_file(TEXT("%s/1.npz", t), TEXT("%s/2.npz", t)));
-    check_drift(TEXT("sample %s/m --count 3 --sampler ddpm --sample-steps 5 --class 1 --out %s/folder", t, t),
-                0, "3 images with ddpm");
-    check(file_exists(TEXT("%s/folder/1_00002.png", t)));
-    check_drift(TEXT("sample %s/m --count 4 --sample-steps 2 --show", t), 0, "samples.png");
+    check_drift(0, "done", "%s --steps 5 --out %s/m", train(), t);
+    const char *six = TEXT("sample %s/m --count 6 --sample-steps 10", t);
+    check_drift(0, "6 images with", "%s --out %s/1.npz --batch 6 --threads 1", six, t);
+    check_drift(0, "6 images", "%s --out %s/2.npz --batch 4 --threads 3", six, t);
+    Bytes one = file_read(&arena, in_folder("1.npz"));
+    check(same(one, file_read(&arena, in_folder("2.npz"))));
+    check_drift(0, "3 images with ddpm", "sample %s/m --count 3 --sampler ddpm "
+                "--sample-steps 5 --class 1 --out %s/folder", t, t);
+    check(file_exists(in_folder("folder/1_00002.png")));
+    check_drift(0, "samples.png", "sample %s/m --count 4 --sample-steps 2 --show", t);
 }
 
 /* The commands that take a training step apart, on a run and on a preset. */
 static void a_step_can_be_seen(void)
 {
     const char *t = test_folder();
-    check_drift(TEXT("train %s %s --steps 5 --out %s/v", pictures(), train_options, t), 0, "done");
-    check_drift(TEXT("info %s/v", t), 0, "step            5");
-    check_drift(TEXT("info %s/v", t), 0, "down.1.0.attention");
-    check_drift("info mini", 0, "parameters      687409");
-    check_drift("info huge", 2, "no run, file or preset huge; the presets are mini,");
-    check_drift(TEXT("graph %s/v --level op --out %s/v.svg", t, t), 0, "v.svg");
-    check(file_exists(TEXT("%s/v.svg", t)));
-    check_drift(TEXT("graph mini --size 8,8,3 --classes 0 --batch 2"), 0, "[2, 8, 8, 16]");
-    check_drift("graph mini --level leaf", 2, "want block or op");
-    check_drift("graph mini --size 8", 2, "want three numbers");
-    check_drift("graph", 2, "which preset or run?");
-    check_drift("graph --help", 0, "--level block|op         what a node of the drawing is [block]");
-    check_drift("graph mini --out /nowhere/g.svg", 1, "cannot write /nowhere/g.svg");
-    check_drift(TEXT("graph %s/v --size 8,8,3", t), 2, "has its own");
-    check_drift(TEXT("profile %s/v --steps 1 --batch 2 --threads 1", t), 0, "backward conv2d");
-    check_drift(TEXT("profile %s/v --steps 1", t), 0, "100.0 %");
-    check_drift("profile mini --steps 0", 2, "must be at least 1");
+    check_drift(0, "done", "%s --steps 5 --out %s/v", train(), t);
+    check_drift(0, "step            5", "info %s/v", t);
+    check_drift(0, "down.1.0.attention", "info %s/v", t);
+    check_drift(0, "parameters      687409", "info mini");
+    check_drift(2, "no run, file or preset huge; the presets are mini,", "info huge");
+    check_drift(0, "v.svg", "graph %s/v --level op --out %s/v.svg", t, t);
+    check(file_exists(in_folder("v.svg")));
+    check_drift(0, "[2, 8, 8, 16]", "graph mini --size 8,8,3 --classes 0 --batch 2");
+    check_drift(2, "want block or op", "graph mini --level leaf");
+    check_drift(2, "want three numbers", "graph mini --size 8");
+    check_drift(2, "which preset or run?", "graph");
+    check_drift(0, "--level block|op         what a node of the drawing is [block]",
+                "graph --help");
+    check_drift(1, "cannot write /nowhere/g.svg", "graph mini --out /nowhere/g.svg");
+    check_drift(2, "has its own", "graph %s/v --size 8,8,3", t);
+    check_drift(0, "backward conv2d", "profile %s/v --steps 1 --batch 2 --threads 1", t);
+    check_drift(0, "100.0 %", "profile %s/v --steps 1", t);
+    check_drift(2, "must be at least 1", "profile mini --steps 0");
 }
 
 static void bad_input_gets_a_sentence(void)
 {
     const char *t = test_folder();
-    check_drift("", 2, "usage: drift COMMAND");
-    check_drift("--help", 0, "train a diffusion model");
-    check_drift("train --help", 0, "--ema");
-    check_drift("sample --help", 0, "[ddpm]");
-    check_drift("paint", 2, "there is no command paint");
-    check_drift("train", 2, "name a data set");
-    check_drift("train mnist --stepz 3", 2, "did you mean --steps?");
-    check_drift("train mnist --steps many", 2, "want a whole number");
-    check_drift("train mnist --preset huge", 2, "there is no preset huge");
-    check_drift("train nothing-here", 2, "nothing-here");
-    check_drift(TEXT("train %s --mult 1,2,2,2,2 --out %s/x", pictures(), t), 1, "= 16, and 8/16 = 0.5");
-    check_drift(TEXT("train %s --out /proc/nowhere", pictures()), 1, "cannot make the folder");
-    check_drift("sample no-such-run", 1, "there is no run no-such-run");
-    check_drift(TEXT("sample %s", pictures()), 1, "has no checkpoint.safetensors");
+    check_drift(2, "usage: drift COMMAND", " ");
+    check_drift(0, "train a diffusion model", "--help");
+    check_drift(0, "--ema", "train --help");
+    check_drift(0, "[ddpm]", "sample --help");
+    check_drift(2, "there is no command paint", "paint");
+    check_drift(2, "name a data set", "train");
+    check_drift(2, "did you mean --steps?", "train mnist --stepz 3");
+    check_drift(2, "want a whole number", "train mnist --steps many");
+    check_drift(2, "there is no preset huge", "train mnist --preset huge");
+    check_drift(2, "nothing-here", "train nothing-here");
+    check_drift(1, "= 16, and 8/16 = 0.5", "train %s --mult 1,2,2,2,2 --out %s/x",
+                pictures(), t);
+    check_drift(1, "cannot make the folder", "train %s --out /proc/nowhere", pictures());
+    check_drift(1, "there is no run no-such-run", "sample no-such-run");
+    check_drift(1, "has no checkpoint.safetensors", "sample %s", pictures());
 
-    check_drift(TEXT("train %s %s --steps 2 --out %s/y", pictures(), train_options, t), 0, "done");
-    check_drift(TEXT("train %s %s --steps 2 --out %s/y", pictures(), train_options, t), 1,
-                "holds a run already");
-    check_drift(TEXT("train --resume %s/y --lr 1", t), 2, "--lr cannot be changed");
-    check_drift(TEXT("sample %s/y --sampler magic", t), 2, "no sampler magic");
-    check_drift(TEXT("sample %s/y --class 9", t), 2, "the classes 0 to 1");
+    check_drift(0, "done", "%s --steps 2 --out %s/y", train(), t);
+    check_drift(1, "holds a run already", "%s --steps 2 --out %s/y", train(), t);
+    check_drift(2, "--lr cannot be changed", "train --resume %s/y --lr 1", t);
+    check_drift(2, "no sampler magic", "sample %s/y --sampler magic", t);
+    check_drift(2, "the classes 0 to 1", "sample %s/y --class 9", t);
     check_int(system(TEXT("truncate -s 1000 %s/y/checkpoint.safetensors", t)), 0);
-    check_drift(TEXT("sample %s/y", t), 1, "checkpoint.safetensors");
+    check_drift(1, "checkpoint.safetensors", "sample %s/y", t);
 }
 
-/* A learning rate that explodes: the run stops, names an operation, and keeps its checkpoint. */
+/* A learning rate that explodes: the run stops and names an operation. */
 static void a_loss_that_is_not_finite_stops_the_run(void)
 {
-    const char *t = test_folder();
-    check_drift(TEXT("train %s %s --steps 500 --lr 1e30 --out %s/z", pictures(), train_options, t), 1,
-                "the first number that is not finite");
+    check_drift(1, "the first number that is not finite",
+                "%s --steps 500 --lr 1e30 --out %s/z", train(), test_folder());
 }
 
 /* No room on the disk: a sentence, and the old checkpoint is whole. */
 static void a_full_disk_loses_nothing(void)
 {
-    const char *t = test_folder();
-    check_drift(TEXT("train %s %s --steps 3 --out %s/d", pictures(), train_options, t), 0, "done");
-    Bytes before = file_read(&arena, TEXT("%s/d/checkpoint.safetensors", t));
-    const char *program = getenv("DRIFT");
-    int status = system(TEXT("(ulimit -f 40; trap '' XFSZ; exec %s train --resume %s/d --steps 6) > %s/o 2>&1",
-                             program ? program : "build/drift", t, t));
-    check_int(WEXITSTATUS(status), 1);
-    Bytes after = file_read(&arena, TEXT("%s/d/checkpoint.safetensors", t));
-    check(after.size == before.size && memcmp(after.data, before.data, after.size) == 0);
-    Bytes text = file_read(&arena, TEXT("%s/o", t));
-    check(strstr(TEXT("%.*s", (int)text.size, (const char *)text.data), "cannot write") != NULL);
-    check(!file_exists(TEXT("%s/d/checkpoint.safetensors.new", t)));
+    const char *t = test_folder(), *output;
+    check_drift(0, "done", "%s --steps 3 --out %s/d", train(), t);
+    Bytes before = checkpoint("d");
+    check_int(drift(&output, "ulimit -f 40; trap '' XFSZ; exec",
+                    TEXT("train --resume %s/d --steps 6", t)), 1);
+    check(strstr(output, "cannot write") != NULL);
+    check(same(before, checkpoint("d")));
+    check(!file_exists(in_folder("d/checkpoint.safetensors.new")));
 }
 
-/* One training set of sixteen pictures is learned by heart: the loss falls far below that of
- * guessing nothing, which is 1. */
+/* One training set of sixteen pictures is learned by heart: the loss falls far below that
+ * of guessing nothing, which is 1. */
 static void a_small_set_is_learned(void)
 {
-    const char *t = test_folder(), *output;
-    check_int(drift(&output, TEXT("train %s %s --batch 16 --steps 300 --lr 3e-3 --out %s/l", pictures(),
-                                  train_options, t)), 0);
+    const char *output, *args = TEXT("%s --batch 16 --steps 300 --lr 3e-3 --out %s/l",
+                                     train(), test_folder());
+    check_int(drift(&output, "", args), 0);
     const char *loss = strstr(output, ": loss ");
     check(loss && strtod(loss + 7, NULL) < 0.25);
 }

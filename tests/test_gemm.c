@@ -76,7 +76,8 @@ static void has_the_same_bits_for_any_number_of_threads(void)
 
 static const Test tests[] = {
     T(multiplies_by_hand), T(equals_the_reference_on_awkward_sizes),
-    T(equals_the_reference_beyond_one_tile), T(has_the_same_bits_for_any_number_of_threads),
+    T(equals_the_reference_beyond_one_tile),
+    T(has_the_same_bits_for_any_number_of_threads),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

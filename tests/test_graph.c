@@ -10,8 +10,8 @@
 
 static const UNetConfig tiny = {
     .height = 8, .width = 8, .channels = 2, .out_channels = 2, .base = 8, .levels = 2,
-    .mult = {1, 2}, .blocks = 1, .attention = {4}, .heads = 2, .groups = 4, .patch = 1,
-    .classes = 3, .dropout = 0.1};
+    .mult = {1, 2}, .blocks = 1, .attention = {4}, .classes = 3,
+    .style = {.heads = 2, .groups = 4, .dropout = 0.1}};
 
 typedef struct {
     Arena arena;
@@ -32,7 +32,7 @@ static void set_up(Fixture *f)
     fill_uniform(f->x, NELEM(f->x), 7);
     Var *x = tape_leaf(&f->tape, "x", SHAPE(2, 8, 8, 2), f->x, NULL);
     Pass pass = pass_training(&f->tape, &f->params, random_stream(1, 1, 1));
-    mean(&f->tape, unet_forward(&pass, &f->net, x, (double[]){3, 500}, (int[]){2, 0}), ALL_AXES);
+    mean(&f->tape, unet_forward(&pass, &f->net, x, &(Condition){.t = (double[]){3, 500}, .label = (int[]){2, 0}}), ALL_AXES);
     f->graph = graph_create(&f->arena, &f->tape);
 }
 

@@ -22,51 +22,54 @@ enum { G = 128 };       /* the grey between pictures */
 
 static void lays_samples_out(void)
 {
-    static const uint8_t samples[3 * 2 * 2] = {1, 2, 3, 4,  5, 6, 7, 8,  9, 10, 11, 12};
-    check_grid(image_grid(&arena, samples, 3, 2, 2, 1, 2, 1), 5, 5, 1, (const uint8_t[]){
+    static uint8_t samples[3 * 2 * 2] = {1, 2, 3, 4,  5, 6, 7, 8,  9, 10, 11, 12};
+    Pictures three = {3, 2, 2, 1, samples}, two = {2, 2, 2, 1, samples};
+    check_grid(image_grid(&arena, &three, 2, 1), 5, 5, 1, (const uint8_t[]){
         1,  2,  G, 5, 6,
         3,  4,  G, 7, 8,
         G,  G,  G, G, G,
         9,  10, G, G, G,
         11, 12, G, G, G});
-    check_grid(image_grid(&arena, samples, 2, 2, 2, 1, 3, 1), 2, 8, 1, (const uint8_t[]){
+    check_grid(image_grid(&arena, &two, 3, 1), 2, 8, 1, (const uint8_t[]){
         1, 2, G, 5, 6, G, G, G,
         3, 4, G, 7, 8, G, G, G});
 }
 
 static void enlarges_pixels(void)
 {
-    static const uint8_t samples[2 * 1 * 2] = {1, 2,  3, 4};
-    check_grid(image_grid(&arena, samples, 2, 1, 2, 1, 1, 2), 6, 4, 1, (const uint8_t[]){
+    static uint8_t samples[2 * 1 * 2] = {1, 2,  3, 4};
+    Pictures grey = {2, 1, 2, 1, samples};
+    check_grid(image_grid(&arena, &grey, 1, 2), 6, 4, 1, (const uint8_t[]){
         1, 1, 2, 2,
         1, 1, 2, 2,
         G, G, G, G,
         G, G, G, G,
         3, 3, 4, 4,
         3, 3, 4, 4});
-    static const uint8_t colours[2 * 3] = {1, 2, 3,  4, 5, 6};
-    check_grid(image_grid(&arena, colours, 2, 1, 1, 3, 2, 1), 1, 3, 3, (const uint8_t[]){
+    static uint8_t colours[2 * 3] = {1, 2, 3,  4, 5, 6};
+    Pictures coloured = {2, 1, 1, 3, colours};
+    check_grid(image_grid(&arena, &coloured, 2, 1), 1, 3, 3, (const uint8_t[]){
         1, 2, 3, G, G, G, 4, 5, 6});
 }
 
 static void make_too_large(void *unused)
 {
     (void)unused;
-    static const uint8_t sample[28 * 28];
-    image_grid(&arena, sample, 1, 28, 28, 1, 1 << 30, 1);
+    static uint8_t sample[28 * 28];
+    image_grid(&arena, &(Pictures){1, 28, 28, 1, sample}, 1 << 30, 1);
 }
 
 static void make_far_too_large(void *unused)
 {
     (void)unused;
-    static const uint8_t sample[28 * 28];
-    image_grid(&arena, sample, INT_MAX, 28, 28, 1, 1, INT_MAX);
+    static uint8_t sample[28 * 28];
+    image_grid(&arena, &(Pictures){INT_MAX, 28, 28, 1, sample}, 1, INT_MAX);
 }
 
 static void make_nothing(void *unused)
 {
     (void)unused;
-    image_grid(&arena, NULL, 0, 28, 28, 1, 1, 1);
+    image_grid(&arena, &(Pictures){0, 28, 28, 1, NULL}, 1, 1);
 }
 
 static void refuses_impossible_grids(void)

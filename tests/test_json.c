@@ -44,8 +44,8 @@ static void reads_numbers_exactly(void)
     check(parse("-9223372036854775808")->integer == INT64_MIN);
     const Json *v = parse("9223372036854775808");
     check(!v->is_integer && v->number == 9223372036854775808.0);
-    static const char *const not_integer[] = {"-0", "1.0", "1e0", "1E+2", "0.0"};
-    for (int i = 0; i < NELEM(not_integer); i++) check(!parse(not_integer[i])->is_integer);
+    static const char *const reals[] = {"-0", "1.0", "1e0", "1E+2", "0.0"};
+    for (int i = 0; i < NELEM(reals); i++) check(!parse(reals[i])->is_integer);
     check(signbit(parse("-0")->number));
     check(parse("0")->is_integer);
     check(parse("4.9406564584124654e-324")->number == 4.9406564584124654e-324);
@@ -66,35 +66,37 @@ static void refuses_bad_grammar(void)
 {
     static const char *const bad[][2] = {
         {"", "a value was expected, but the text ends"}, {" \n", "line 2"},
-        {"[1,]", "found ]"}, {"[1 2]", ", or ] was expected"}, {"[", "a value was expected"},
+        {"[1,]", "found ]"}, {"[1 2]", ", or ] was expected"}, {"[", "a value was"},
         {"{\"a\":1,}", "a string in quotes"}, {"{\"a\" 1}", ": after the key"},
         {"{a:1}", "a string in quotes was expected, found a"}, {"{\"a\":1", ", or }"},
         {"{1:1}", "a string"}, {"[1}", ", or ]"}, {"{\"a\":1]", ", or }"},
         {"1 2", "the end of the text was expected, found 2"}, {"{}x", "found x"},
         {"nul", "a value"}, {"nullx", "the end of the text"}, {"True", "a value"},
         {"NaN", "a value"}, {"Infinity", "a value"}, {"-Infinity", "a digit"},
-        {"+1", "a value"}, {"01", "the end of the text"}, {"-", "a digit"}, {".5", "a value"},
-        {"1.", "a digit"}, {"1e", "a digit"}, {"1e+", "a digit"}, {"0x10", "found x"},
-        {"1e999", "too large"}, {"-1e999", "too large"}, {"'a'", "a value"},
-        {"\"a", "a closing quote was expected, but the text ends"},
+        {"+1", "a value"}, {"01", "the end of the text"}, {"-", "a digit"},
+        {".5", "a value"}, {"1.", "a digit"}, {"1e", "a digit"}, {"1e+", "a digit"},
+        {"0x10", "found x"}, {"1e999", "too large"}, {"-1e999", "too large"},
+        {"'a'", "a value"}, {"\"a", "a closing quote was expected, but the text ends"},
         {"\"a\nb\"", "found byte 0xa"}, {"\"\\x\"", "after a backslash"},
-        {"\"\\", "after a backslash"}, {"\"\\u12", "hexadecimal"}, {"\"\\u12g4\"", "found g"},
-        {"\"\\u0000\"", "not allowed"}, {"\"\\ud800\"", "no second"},
-        {"\"\\ud800\\u0041\"", "no second"}, {"\"\\ud800x\"", "no second"},
-        {"\"\\udc00\"", "no first"}, {"\xef\xbb\xbf{}", "found byte 0xef"},
-        {"[1] // note", "found /"}, {"\xc2\xa0" "1", "a value"},
+        {"\"\\", "after a backslash"}, {"\"\\u12", "hexadecimal"},
+        {"\"\\u12g4\"", "found g"}, {"\"\\u0000\"", "not allowed"},
+        {"\"\\ud800\"", "no second"}, {"\"\\ud800\\u0041\"", "no second"},
+        {"\"\\ud800x\"", "no second"}, {"\"\\udc00\"", "no first"},
+        {"\xef\xbb\xbf{}", "found byte 0xef"}, {"[1] // note", "found /"},
+        {"\xc2\xa0" "1", "a value"},
     };
     for (int i = 0; i < NELEM(bad); i++) check_refuses(bad[i][0], bad[i][1]);
-    check_refuses("[1,\n2,\n  x]", "x.json, line 3, byte 9: a value was expected, found x");
+    check_refuses("[1,\n2,\n  x]",
+                  "x.json, line 3, byte 9: a value was expected, found x");
 }
 
 /* RFC 3629: cut short, stray, longer than needed, surrogates, beyond the last. */
 static void refuses_bad_utf8(void)
 {
     static const char *const bad[] = {
-        "\x80", "\xbf", "\xc3", "\xc3(", "\xe2\x82", "\xe2(\x82", "\xf0\x9f\x98", "\xc0\x80",
-        "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff",
+        "\x80", "\xbf", "\xc3", "\xc3(", "\xe2\x82", "\xe2(\x82", "\xf0\x9f\x98",
+        "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80",
+        "\xed\xbf\xbf", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff",
     };
     for (int i = 0; i < NELEM(bad); i++)
         check_refuses(arena_printf(&arena, "\"%s\"", bad[i]), "a character in UTF-8");
@@ -112,6 +114,14 @@ static void refuses_equal_keys(void)
     check_refuses("{\"a\":1,\"\\u0061\":3}", "twice the key a");
     check_refuses("[{\"b\":{\"x\":1,\"x\":1}}]", "twice the key x");
     check_int(parse("{\"a\":{\"a\":1},\"b\":{\"a\":1}}")->count, 2);
+}
+
+/* A terminal must not obey what a file says; its letters and lines may stay. */
+static void messages_hold_no_control_characters(void)
+{
+    check_refuses("{\"a\\u001b[2J\\u007f\\r\":1, \"a\\u001b[2J\\u007f\\r\":1}",
+                  "twice the key a?[2J??");
+    check_refuses("{\"\xc3\xa9\\n!\":1, \"\xc3\xa9\\n!\":1}", "the key \xc3\xa9\n!");
 }
 
 static void keeps_its_limits(void)
@@ -156,7 +166,7 @@ static void looks_up_or_says_what_is_wrong(void)
     check_int(json_integer(v, "i", "here"), 7);
     check_int(json_integers(v, "a", "here", out, 3), 3);
     check(out[0] == 1 && out[1] == -2 && out[2] == 3);
-    check_stops(want_missing, (void *)v, "here: \"no\" is missing, a number was expected");
+    check_stops(want_missing, (void *)v, "here: \"no\" is missing, a number was");
     check_stops(want_kind, (void *)v, "here: \"n\" is a number, a text was expected");
     check_stops(want_integer, (void *)v, "here: \"n\" is 1.5, an integer was expected");
     check_stops(want_bool, (void *)v, "true or false was expected");
@@ -284,9 +294,9 @@ static void writer_keeps_its_contract(void)
 
 static void parse_bytes(void *bytes) { json_parse(&arena, *(Bytes *)bytes); }
 
-/* Every single-byte change and every cut of a good text is either read or refused with the
- * file's name.  The text ends where its array does, so that the address sanitizer sees a
- * step beyond. */
+/* Every single-byte change and every cut of a good text is either read or refused with
+ * the file's name.  The text ends where its array does, so that the address sanitizer
+ * sees a step beyond. */
 static void survives_damage(void)
 {
     static const char good[] =
@@ -313,8 +323,9 @@ static void survives_damage(void)
 
 static const Test tests[] = {
     T(reads_a_tree), T(reads_numbers_exactly), T(reads_escapes), T(refuses_bad_grammar),
-    T(refuses_bad_utf8), T(refuses_equal_keys), T(keeps_its_limits),
-    T(looks_up_or_says_what_is_wrong), T(writes_by_hand), T(writes_numbers_that_read_back),
+    T(refuses_bad_utf8), T(refuses_equal_keys), T(messages_hold_no_control_characters),
+    T(keeps_its_limits), T(looks_up_or_says_what_is_wrong),
+    T(writes_by_hand), T(writes_numbers_that_read_back),
     T(writes_bad_utf8_as_a_question), T(writer_keeps_its_contract), T(survives_damage),
 };
 

@@ -8,8 +8,8 @@
 
 static const UNetConfig tiny = {
     .height = 8, .width = 8, .channels = 2, .out_channels = 2, .base = 8, .levels = 2,
-    .mult = {1, 2}, .blocks = 1, .attention = {4}, .heads = 2, .groups = 4, .patch = 1,
-    .classes = 3, .dropout = 0.1};
+    .mult = {1, 2}, .blocks = 1, .attention = {4}, .classes = 3,
+    .style = {.heads = 2, .groups = 4, .dropout = 0.1}};
 
 static size_t count_parameters(UNetConfig c)
 {
@@ -25,23 +25,23 @@ static void the_parameters_are_as_many_as_published(void)
 {
     UNetConfig ddpm = {.height = 32, .width = 32, .channels = 3, .out_channels = 3, .base = 128,
                        .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
-                       .heads = 1, .groups = 32, .patch = 1};
+                       .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(ddpm), 35746307);
     UNetConfig small = {.height = 32, .width = 32, .channels = 1, .out_channels = 1, .base = 32,
                         .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {8},
-                        .heads = 1, .groups = 32, .patch = 1};
+                        .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(small), 1623169);
     UNetConfig large = {.height = 256, .width = 256, .channels = 3, .out_channels = 3,
                         .base = 128, .levels = 6, .mult = {1, 1, 2, 2, 4, 4}, .blocks = 2,
-                        .attention = {16}, .heads = 1, .groups = 32, .patch = 1};
+                        .attention = {16}, .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(large), 113673219);
 }
 
 /* DDPM's embedding of t = 10 in 8 numbers, from the official code. */
-static void the_sinusoids_are_those_of_ddpm(void)
+static void the_waves_are_those_of_the_papers(void)
 {
     Real out[8];
-    sinusoids(out, (double[]){10}, 1, 8);
+    embedding_waves(out, "ddpm", (double[]){10}, 1, 8, NULL);
     check_reals(out, ((Real[]){-0.544021, 0.447671, 0.021543, 0.001000,
                                -0.839072, 0.894198, 0.999768, 1.0}), 8, 1e-6);
 }
@@ -67,7 +67,8 @@ static Var *run(Fixture *f, Pass *pass)
 {
     tape_reset(&f->tape);
     Var *x = tape_leaf(&f->tape, "x", SHAPE(2, 8, 8, 2), f->x, NULL);
-    return unet_forward(pass, &f->net, x, (double[]){3, 500}, (int[]){2, 0});
+    return unet_forward(pass, &f->net, x, 
+                        &(Condition){.t = (double[]){3, 500}, .label = (int[]){2, 0}});
 }
 
 /* At the start each block adds (almost) nothing, and the last convolution gives 0. */
@@ -177,7 +178,7 @@ static void sizes_that_cannot_be_halved_say_the_arithmetic(void)
 }
 
 static const Test tests[] = {
-    T(the_parameters_are_as_many_as_published), T(the_sinusoids_are_those_of_ddpm),
+    T(the_parameters_are_as_many_as_published), T(the_waves_are_those_of_the_papers),
     T(an_untrained_network_gives_zero), T(the_whole_network_has_the_right_gradient),
     T(checkpoints_come_back_or_say_why_not),
     T(sizes_that_cannot_be_halved_say_the_arithmetic),

@@ -40,17 +40,21 @@ static void writes_npy_by_hand(void)
 
 static void writes_every_rank(void)
 {
-    static const char *const shape[] = {"()", "(3,)", "(3, 0)", "(3, 0, 1)", "(3, 0, 1, 2)"};
+    static const char *const shapes[] = {
+        "()", "(3,)", "(3, 0)", "(3, 0, 1)", "(3, 0, 1, 2)",
+    };
     for (int rank = 0; rank <= NPY_RANK; rank++) {
         Bytes f = written((NpyArray){NPY_UINT8, rank, {3, 0, 1, 2}, "abc"});
         size_t data = rank == 0 ? 1 : rank == 1 ? 3 : 0;
         check_int((long long)(f.size - data), 128);
         check_int(field(f, 8, 2), 118);
         char *header = arena_printf(&arena, "%.*s", 118, (const char *)f.data + 10);
-        check(strstr(header, arena_printf(&arena, "'shape': %s, }", shape[rank])) != NULL);
+        char *shape = arena_printf(&arena, "'shape': %s, }", shapes[rank]);
+        check(strstr(header, shape) != NULL);
         check(header[117] == '\n');
     }
-    Bytes f = written((NpyArray){NPY_UINT8, 4, {0, INT64_MAX, INT64_MAX, INT64_MAX}, NULL});
+    NpyArray empty = {NPY_UINT8, 4, {0, INT64_MAX, INT64_MAX, INT64_MAX}, NULL};
+    Bytes f = written(empty);
     check(f.size % 64 == 0 && field(f, 8, 2) + 10u == f.size);
     check(f.data[f.size - 1] == '\n');
 }

@@ -13,17 +13,17 @@
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
      {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
-               .heads = 1, .groups = 8, .patch = 1},
+               .style = {.heads = 1, .groups = 8}},
       DDPM_PROCESS, ADAM("adam", .lr = 2e-3, .warmup = 100, .decay = "constant"),
       .ema = 0.995, .ema_ramp = 0.08, .batch = 32, .steps = 1400}},
     {"small", "a wider and deeper one: an hour or two",
      {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
-               .heads = 1, .groups = 32, .patch = 1},
+               .style = {.heads = 1, .groups = 32}},
       DDPM_PROCESS, ADAM("adam", .lr = 1e-3, .warmup = 500, .decay = "constant"),
       .ema = 0.999, .ema_ramp = 0.08, .batch = 64, .steps = 20000}},
     {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
      {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
-               .heads = 1, .groups = 32, .patch = 1, .dropout = 0.1},
+               .style = {.heads = 1, .groups = 32, .dropout = 0.1}},
       DDPM_PROCESS, ADAM("adam_hat", .lr = 2e-4, .warmup = 5000, .decay = "constant"),
       .ema = 0.9999, .batch = 128, .steps = 800000, .flip = true}},
     {NULL, NULL, {0}},
@@ -52,7 +52,8 @@ static int count(const int list[MAX_LEVELS])
 }
 
 /* One row an entry, so that writing and reading cannot disagree. */
-typedef enum { ENTRY_TEXT, ENTRY_INT, ENTRY_LONG, ENTRY_REAL, ENTRY_BOOL, ENTRY_INTS } EntryKind;
+typedef enum { ENTRY_TEXT, ENTRY_INT, ENTRY_LONG, ENTRY_REAL, ENTRY_BOOL, ENTRY_INTS,
+               ENTRY_REALS } EntryKind;
 typedef struct { const char *key; EntryKind kind; size_t offset; } Entry;
 
 #define ENTRY(key, kind, member) {key, kind, offsetof(Config, member)}
@@ -61,10 +62,26 @@ static const Entry entries[] = {
     ENTRY("height", ENTRY_INT, unet.height), ENTRY("width", ENTRY_INT, unet.width),
     ENTRY("channels", ENTRY_INT, unet.channels),
     ENTRY("out_channels", ENTRY_INT, unet.out_channels), ENTRY("base", ENTRY_INT, unet.base),
-    ENTRY("mult", ENTRY_INTS, unet.mult), ENTRY("blocks", ENTRY_INT, unet.blocks),
-    ENTRY("attention", ENTRY_INTS, unet.attention), ENTRY("heads", ENTRY_INT, unet.heads),
-    ENTRY("groups", ENTRY_INT, unet.groups), ENTRY("patch", ENTRY_INT, unet.patch),
-    ENTRY("classes", ENTRY_INT, unet.classes), ENTRY("dropout", ENTRY_REAL, unet.dropout),
+    ENTRY("mult", ENTRY_REALS, unet.mult), ENTRY("blocks", ENTRY_INT, unet.blocks),
+    ENTRY("attention", ENTRY_INTS, unet.attention),
+    ENTRY("attention_up_last", ENTRY_BOOL, unet.attention_up_last),
+    ENTRY("no_middle_attention", ENTRY_BOOL, unet.no_middle_attention),
+    ENTRY("patch", ENTRY_INT, unet.patch), ENTRY("pyramid", ENTRY_BOOL, unet.pyramid),
+    ENTRY("resample", ENTRY_TEXT, unet.resample), ENTRY("init", ENTRY_TEXT, unet.init),
+    ENTRY("waves", ENTRY_TEXT, unet.waves), ENTRY("wave_mult", ENTRY_INT, unet.wave_mult),
+    ENTRY("classes", ENTRY_INT, unet.classes), ENTRY("augment", ENTRY_INT, unet.augment),
+    ENTRY("class_first", ENTRY_BOOL, unet.class_first),
+    ENTRY("groups", ENTRY_INT, unet.style.groups),
+    ENTRY("group_size", ENTRY_INT, unet.style.group_size),
+    ENTRY("heads", ENTRY_INT, unet.style.heads),
+    ENTRY("head_channels", ENTRY_INT, unet.style.head_channels),
+    ENTRY("scale_shift", ENTRY_BOOL, unet.style.scale_shift),
+    ENTRY("residual_scale", ENTRY_REAL, unet.style.residual_scale),
+    ENTRY("taps", ENTRY_INT, unet.style.taps),
+    ENTRY("project_resampled", ENTRY_BOOL, unet.style.project_resampled),
+    ENTRY("skip_kernel", ENTRY_INT, unet.style.skip_kernel),
+    ENTRY("norm_eps", ENTRY_REAL, unet.style.eps),
+    ENTRY("dropout", ENTRY_REAL, unet.style.dropout),
     ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
     ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
@@ -93,6 +110,7 @@ void config_put(Text *t, const char *key, const Config *c)
         case ENTRY_REAL: json_put_number(t, e->key, *(const double *)p); break;
         case ENTRY_BOOL: json_put_bool(t, e->key, *(const bool *)p); break;
         case ENTRY_INTS: json_put_integers(t, e->key, p, count(p)); break;
+        case ENTRY_REALS: json_put_numbers(t, e->key, p, unet_levels(p)); break;
         }
     }
     json_close(t);
@@ -120,11 +138,20 @@ Config config_parse(Arena *a, Bytes text)
             json_integers(object, e->key, text.path, p, MAX_LEVELS);
             for (int k = 0; k < MAX_LEVELS; k++) in_range(((int *)p)[k], e->key, text.path);
             break;
+        case ENTRY_REALS: json_numbers(object, e->key, text.path, p, MAX_LEVELS); break;
         case ENTRY_INT:
             *(int *)p = in_range(json_integer(object, e->key, text.path), e->key, text.path);
             break;
         }
     }
-    c.unet.levels = count(c.unet.mult);
+    c.unet.levels = unet_levels(c.unet.mult);
     return c;
+}
+
+void config_own(Arena *a, Config *c)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        const char **text = (const char **)((char *)c + entries[i].offset);
+        if (entries[i].kind == ENTRY_TEXT && *text) *text = arena_printf(a, "%s", *text);
+    }
 }

@@ -44,4 +44,7 @@ void config_put(Text *t, const char *key, const Config *c);
 /* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
 
+/* Copies the texts into the arena, so that c outlives what it was made from. */
+void config_own(Arena *a, Config *c);
+
 #endif

@@ -9,7 +9,7 @@
 
 typedef struct {
     int batch;                      /* images; 0: as many as the model is trained with */
-    int size[MAX_INTS], classes;    /* of a preset's images; a run has its own */
+    int size[MAX_LIST], classes;    /* of a preset's images; a run has its own */
     Model model;
     Batch data;                     /* owned by the model */
 } Example;

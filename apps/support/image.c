@@ -1,4 +1,4 @@
-/* Grids of samples and pictures in a terminal: see image.h. */
+/* Grids of pictures, and pictures in a terminal: see image.h. */
 #include "apps/support/image.h"
 
 #include <string.h>
@@ -13,16 +13,19 @@ static uint8_t *pixel_at(const Image *image, int h, int w)
 
 /* ---- grids ----------------------------------------------------------------------- */
 
-/* Draws one sample with its top left corner at (top, left). */
-static void draw(Image *grid, int top, int left, const uint8_t *sample, int H, int W,
-                 int scale)
+Image image_of(const Pictures *p, int n)
 {
-    int C = grid->channels;
-    for (int h = 0; h < H * scale; h++) {
-        uint8_t *to = pixel_at(grid, top + h, left);
-        for (int w = 0; w < W * scale; w++, to += C)
-            memcpy(to, sample + (h / scale * W + w / scale) * C, (size_t)C);
-    }
+    size_t size = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    return (Image){p->height, p->width, p->channels, p->pixels + (size_t)n * size};
+}
+
+/* Draws a picture with its top left corner at (top, left). */
+static void draw(Image *grid, int top, int left, Image picture, int scale)
+{
+    for (int h = 0; h < picture.height * scale; h++)
+        for (int w = 0; w < picture.width * scale; w++)
+            memcpy(pixel_at(grid, top + h, left + w),
+                   pixel_at(&picture, h / scale, w / scale), (size_t)picture.channels);
 }
 
 /* n pictures side by side, with a gap between two; a double cannot overflow. */
@@ -36,21 +39,21 @@ static int length_of(int n, int size, int scale, int gap)
     return (int)length;
 }
 
-Image image_grid(Arena *a, const uint8_t *samples, int count, int H, int W, int C,
-                 int columns, int scale)
+Image image_grid(Arena *a, const Pictures *p, int columns, int scale)
 {
-    require(count > 0 && H > 0 && W > 0 && (C == 1 || C == 3) && columns > 0 && scale > 0,
-            "image_grid of samples [%d, %d, %d, %d], %d columns, scale %d",
-            count, H, W, C, columns, scale);
-    int gap = scale == 1 ? 1 : 2, rows = (count - 1) / columns + 1;
+    int H = p->height, W = p->width, C = p->channels;
+    require(p->count > 0 && H > 0 && W > 0 && (C == 1 || C == 3) && columns > 0 &&
+            scale > 0, "image_grid of pictures [%d, %d, %d, %d], %d columns, scale %d",
+            p->count, H, W, C, columns, scale);
+    int gap = scale == 1 ? 1 : 2, rows = (p->count - 1) / columns + 1;
     Image grid = {.height = length_of(rows, H, scale, gap),
                   .width = length_of(columns, W, scale, gap), .channels = C};
     size_t size = (size_t)grid.height * (size_t)grid.width * (size_t)C;
     grid.pixels = arena_alloc(a, size);
     memset(grid.pixels, 128, size);
-    for (int n = 0; n < count; n++)
+    for (int n = 0; n < p->count; n++)
         draw(&grid, n / columns * (H * scale + gap), n % columns * (W * scale + gap),
-             samples + (size_t)n * (size_t)(H * W * C), H, W, scale);
+             image_of(p, n), scale);
     return grid;
 }
 

@@ -61,30 +61,21 @@ static void drop(Stream *s, int n)
     s->count -= n;
 }
 
-/* The next n <= 16 bits as a number. */
-static unsigned take(Stream *s, int n)
+/* The next n <= 32 bits as a number, lowest first; so bytes too, where one begins. */
+static uint32_t take(Stream *s, int n)
 {
     refill(s);
-    unsigned value = (unsigned)(s->bits & ((1u << n) - 1));
+    uint32_t value = (uint32_t)(s->bits & ((1ull << n) - 1));
     drop(s, n);
     return value;
 }
 
-/* Goes on at the next whole byte: gives back the bytes that wait in s->bits. */
+/* Goes on at the next whole byte, with none waiting in s->bits: s->next points at it. */
 static void align_to_byte(Stream *s)
 {
     s->next -= s->count / 8;
     s->bits = 0;
     s->count = 0;
-}
-
-/* The next n <= 4 whole bytes as a number, lowest byte first. */
-static uint32_t take_bytes(Stream *s, int n)
-{
-    uint32_t value = 0;
-    if (s->end - s->next < n) cut_short(s);
-    for (int i = 0; i < n; i++) value |= (uint32_t)*s->next++ << 8 * i;
-    return value;
 }
 
 static void make_room(Stream *s, size_t bytes)
@@ -149,8 +140,9 @@ static int decode(Stream *s, const Code *c)
 static void unpack_stored(Stream *s)
 {
     align_to_byte(s);
-    unsigned size = take_bytes(s, 2), complement = take_bytes(s, 2);
+    unsigned size = take(s, 16), complement = take(s, 16);
     if ((size ^ complement) != 0xffff) damaged(s, "invalid length of a stored block");
+    align_to_byte(s);
     if (size > (size_t)(s->end - s->next)) cut_short(s);
     make_room(s, size);
     memcpy(s->out + s->used, s->next, size);
@@ -211,18 +203,18 @@ static void read_codes(Stream *s, Code *literals, Code *distances)
 {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13,
                                       2, 14, 1, 15};
-    int n = (int)take(s, 5) + 257, m = (int)take(s, 5) + 1, k = (int)take(s, 4) + 4;
+    int n = 257 + (int)take(s, 5), m = 1 + (int)take(s, 5), k = 4 + (int)take(s, 4);
     if (n > 286 || m > DISTANCES) damaged(s, "too many lengths or distances");
     uint8_t length[286 + DISTANCES] = {0};
     for (int i = 0; i < k; i++) length[order[i]] = (uint8_t)take(s, 3);
     make_code(s, literals, length, 19);
 
+    static const struct { int least, bits; } runs[] = {{3, 2}, {3, 3}, {11, 7}};
     for (int i = 0, repeat; i < n + m; i += repeat) {
-        int symbol = decode(s, literals);
-        if (symbol == 16 && i == 0) damaged(s, "nothing to repeat in the code lengths");
-        int value = symbol < 16 ? symbol : symbol == 16 ? length[i - 1] : 0;
-        repeat = symbol < 16 ? 1 : symbol == 16 ? 3 + (int)take(s, 2)
-               : symbol == 17 ? 3 + (int)take(s, 3) : 11 + (int)take(s, 7);
+        int symbol = decode(s, literals), run = symbol - 16;
+        if (run == 0 && i == 0) damaged(s, "nothing to repeat in the code lengths");
+        int value = run < 0 ? symbol : run == 0 ? length[i - 1] : 0;
+        repeat = run < 0 ? 1 : runs[run].least + (int)take(s, runs[run].bits);
         if (repeat > n + m - i) damaged(s, "invalid code lengths");
         memset(length + i, value, (size_t)repeat);
     }
@@ -237,14 +229,11 @@ static void inflate(Stream *s)
     for (bool last = false; !last; ) {
         last = take(s, 1);
         unsigned type = take(s, 2);
-        if (type == 3) damaged(s, "invalid block type");
-        if (type == 0) {
-            unpack_stored(s);
-            continue;
-        }
-        if (type == 1) make_fixed(s, &literals, &distances);
-        else read_codes(s, &literals, &distances);
-        unpack_codes(s, &literals, &distances);
+        if (type == 0) unpack_stored(s);
+        else if (type == 1) make_fixed(s, &literals, &distances);
+        else if (type == 2) read_codes(s, &literals, &distances);
+        else damaged(s, "invalid block type");
+        if (type > 0) unpack_codes(s, &literals, &distances);
     }
     align_to_byte(s);
     arena_rewind(s->arena, arena_mark(s->arena) - (s->room - s->used));
@@ -259,8 +248,9 @@ static Stream open_stream(Arena *a, Bytes packed, size_t limit)
                     .out = arena_alloc(a, PIECE), .room = PIECE, .limit = limit};
 }
 
-static Bytes close_stream(const Stream *s)
+static Bytes close_stream(Stream *s)
 {
+    align_to_byte(s);
     if (s->next < s->end)
         fail("%s: %zu bytes follow the end of its packed data; the file is damaged or is "
              "several files in one", s->path, (size_t)(s->end - s->next));
@@ -271,18 +261,18 @@ static void skip_gzip_header(Stream *s)
 {
     enum { CRC = 2, EXTRA = 4, NAME = 8, COMMENT = 16, UNKNOWN = 0xe0 };
     const uint8_t *start = s->next;
-    if (take_bytes(s, 3) != 0x088b1f)
+    if (take(s, 24) != 0x088b1f)
         fail("%s is not a gzip file: it should begin with the bytes 1f 8b 08", s->path);
-    unsigned flags = take_bytes(s, 1);
+    unsigned flags = take(s, 8);
     if (flags & UNKNOWN) damaged(s, "unknown flags in the gzip header");
-    take_bytes(s, 4);                               /* time of the last change */
-    take_bytes(s, 2);                               /* effort, operating system */
-    if (flags & EXTRA) for (unsigned n = take_bytes(s, 2); n > 0; n--) take_bytes(s, 1);
-    if (flags & NAME) while (take_bytes(s, 1)) {}
-    if (flags & COMMENT) while (take_bytes(s, 1)) {}
+    take(s, 32);                                    /* time of the last change */
+    take(s, 16);                                    /* effort, operating system */
+    if (flags & EXTRA) for (unsigned n = take(s, 16); n > 0; n--) take(s, 8);
+    if (flags & NAME) while (take(s, 8)) {}
+    if (flags & COMMENT) while (take(s, 8)) {}
+    align_to_byte(s);
     uint32_t crc = crc32(0, start, (size_t)(s->next - start)) & 0xffff;
-    if (flags & CRC && take_bytes(s, 2) != crc)
-        damaged(s, "wrong CRC of the gzip header");
+    if (flags & CRC && take(s, 16) != crc) damaged(s, "wrong CRC of the gzip header");
 }
 
 Bytes inflate_gzip(Arena *a, Bytes packed)
@@ -290,7 +280,7 @@ Bytes inflate_gzip(Arena *a, Bytes packed)
     Stream s = open_stream(a, packed, UINT32_MAX);
     skip_gzip_header(&s);
     inflate(&s);
-    uint32_t crc = take_bytes(&s, 4), size = take_bytes(&s, 4);
+    uint32_t crc = take(&s, 32), size = take(&s, 32);
     if (size != s.used) damaged(&s, "the unpacked size does not match");
     if (crc != crc32(0, s.out, s.used)) damaged(&s, "the CRC-32 does not match");
     return close_stream(&s);
@@ -300,7 +290,7 @@ Bytes inflate_zlib(Arena *a, Bytes packed, size_t size)
 {
     enum { METHOD = 0x0f, DEFLATE = 8, WINDOW = 0xf0, DICTIONARY = 0x20 };
     Stream s = open_stream(a, packed, size);
-    unsigned method = take_bytes(&s, 1), flags = take_bytes(&s, 1);
+    unsigned method = take(&s, 8), flags = take(&s, 8);
     if ((method & METHOD) != DEFLATE || (method & WINDOW) > 0x70 ||
         flags & DICTIONARY || (method << 8 | flags) % 31 != 0)
         damaged(&s, "invalid zlib header");
@@ -308,7 +298,7 @@ Bytes inflate_zlib(Arena *a, Bytes packed, size_t size)
     if (s.used != size) damaged(&s, "it unpacks to fewer bytes than are needed");
     uint32_t sums = adler32(s.out, size);
     for (int shift = 24; shift >= 0; shift -= 8)    /* highest byte first */
-        if (take_bytes(&s, 1) != (sums >> shift & 255))
+        if (take(&s, 8) != (sums >> shift & 255))
             damaged(&s, "the Adler-32 does not match");
     return close_stream(&s);
 }

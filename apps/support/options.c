@@ -10,12 +10,13 @@
 #include "tensor/error.h"
 #include "tensor/memory.h"
 
-/* ---- help ------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------ */
 
 static const char *show_value(const Option *o)
 {
     Arena *a = scratch();
     const int *ints = o->value;
+    const double *reals = o->value;
     const char *text = "";
     switch (o->kind) {
     case OPTION_FLAG: return "";
@@ -24,8 +25,12 @@ static const char *show_value(const Option *o)
     case OPTION_REAL: return arena_printf(a, "%g", *(double *)o->value);
     case OPTION_TEXT: return *(char **)o->value ? *(char **)o->value : "";
     case OPTION_INTS:
-        for (int i = 0; i < MAX_INTS && ints[i]; i++)
+        for (int i = 0; i < MAX_LIST && ints[i]; i++)
             text = arena_printf(a, "%s%s%d", text, i ? "," : "", ints[i]);
+        return text;
+    case OPTION_REALS:
+        for (int i = 0; i < MAX_LIST && reals[i]; i++)
+            text = arena_printf(a, "%s%s%g", text, i ? "," : "", reals[i]);
         return text;
     }
     return "";
@@ -37,7 +42,8 @@ static void print_help(const Usage *u, const Option options[])
     for (const Option *o = options; o->name; o++) {
         size_t mark = arena_mark(scratch());
         const char *value = show_value(o);
-        char *left = arena_printf(scratch(), "--%s %s", o->name, o->argument ? o->argument : "");
+        const char *argument = o->argument ? o->argument : "";
+        char *left = arena_printf(scratch(), "--%s %s", o->name, argument);
         printf("  %-24s %s", left, o->help);
         if (value[0]) printf(" [%s]", value);
         printf("\n");
@@ -46,7 +52,7 @@ static void print_help(const Usage *u, const Option options[])
     printf("  %-24s %s\n", "--help", "print this");
 }
 
-/* ---- parsing ---------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------- */
 
 static noreturn void bad_value(const Option *o, const char *text, const char *wanted)
 {
@@ -69,13 +75,29 @@ static void parse_ints(const Option *o, const char *text)
     for (const char *p = text; ; p++) {
         char *end;
         long k = strtol(p, &end, 10);
-        if (end == p || k < 1 || k > INT_MAX || n == MAX_INTS || (*end && *end != ','))
+        if (end == p || k < 1 || k > INT_MAX || n == MAX_LIST || (*end && *end != ','))
             bad_value(o, text, "one to eight whole numbers above 0, like 1,2,2");
         out[n++] = (int)k;
         if (!*end) break;
         p = end;
     }
-    while (n < MAX_INTS) out[n++] = 0;
+    while (n < MAX_LIST) out[n++] = 0;
+}
+
+static void parse_reals(const Option *o, const char *text)
+{
+    double *out = o->value;
+    int n = 0;
+    for (const char *p = text; ; p++) {
+        char *end;
+        double x = strtod(p, &end);
+        if (end == p || !(x > 0) || x > 1e6 || n == MAX_LIST || (*end && *end != ','))
+            bad_value(o, text, "one to eight numbers above 0, like 0.5,1,2");
+        out[n++] = x;
+        if (!*end) break;
+        p = end;
+    }
+    while (n < MAX_LIST) out[n++] = 0;
 }
 
 static void parse_value(const Option *o, const char *text)
@@ -88,6 +110,7 @@ static void parse_value(const Option *o, const char *text)
     case OPTION_LONG: *(long *)o->value = parse_long(o, text, LONG_MAX); break;
     case OPTION_TEXT: *(const char **)o->value = text; break;
     case OPTION_INTS: parse_ints(o, text); break;
+    case OPTION_REALS: parse_reals(o, text); break;
     case OPTION_REAL:
         x = strtod(text, &end);
         if (end == text || *end || !(x >= 0) || x > 1e300)
@@ -114,13 +137,14 @@ static Option *find(Option options[], const char *name, size_t length, const Usa
             nearest = o;
     }
     if (nearest && common_start(nearest->name, name) >= 2)
-        fail_usage("unknown option --%.*s; did you mean --%s?  usage: %s", (int)length, name,
-                   nearest->name, u->synopsis);
+        fail_usage("unknown option --%.*s; did you mean --%s?  usage: %s", (int)length,
+                   name, nearest->name, u->synopsis);
     fail_usage("unknown option --%.*s; --help lists them.  usage: %s", (int)length, name,
                u->synopsis);
 }
 
-int options_parse(int argc, char **argv, const Usage *u, Option options[], const char **words)
+int options_parse(int argc, char **argv, const Usage *u, Option options[],
+                  const char **words)
 {
     int count = 0;
     for (int i = 1; i < argc; i++) {
@@ -142,7 +166,8 @@ int options_parse(int argc, char **argv, const Usage *u, Option options[], const
             if (equals) fail_usage("--%s takes no value", o->name);
             parse_value(o, NULL);
         } else {
-            if (!equals && i + 1 == argc) fail_usage("--%s needs a value: %s", o->name, o->argument);
+            if (!equals && i + 1 == argc)
+                fail_usage("--%s needs a value: %s", o->name, o->argument);
             parse_value(o, equals ? equals + 1 : argv[++i]);
         }
         o->given = true;

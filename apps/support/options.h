@@ -19,10 +19,11 @@ typedef enum {
     OPTION_LONG,            /* long, not negative */
     OPTION_REAL,            /* double, not negative */
     OPTION_TEXT,            /* const char * */
-    OPTION_INTS,            /* int[MAX_INTS], 0 at the end: "1,2,2" */
+    OPTION_INTS,            /* int[MAX_LIST], 0 at the end: "1,2,2" */
+    OPTION_REALS,           /* double[MAX_LIST], 0 at the end: "0.5,1,2" */
 } OptionKind;
 
-enum { MAX_INTS = 8 };
+enum { MAX_LIST = 8 };
 
 typedef struct {
     const char *name;

@@ -11,7 +11,8 @@ Progress progress_start(const char *what)
                       .live = isatty(STDOUT_FILENO)};
 }
 
-void progress_show(Progress *p, long done, long total, double fraction, const char *details)
+void progress_show(Progress *p, long done, long total, double fraction,
+                   const char *details)
 {
     double now = seconds_now(), interval = p->live ? 0.2 : 10;
     if (!p->started) p->begin = fraction, p->started = true;

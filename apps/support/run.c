@@ -9,10 +9,8 @@
 void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
-    m->config.preset = arena_printf(&m->arena, "%s", c->preset);
-    m->config.dataset = arena_printf(&m->arena, "%s", c->dataset);
-    m->config.optimizer.rule = arena_printf(&m->arena, "%s", c->optimizer.rule);
-    m->config.optimizer.rate.decay = arena_printf(&m->arena, "%s", c->optimizer.rate.decay);
+    config_own(&m->arena, &m->config);
+    m->config.unet = unet_defaults(m->config.unet);
     m->net = unet_init(&m->params, &m->config.unet);
     m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
     params_allocate(&m->params, c->seed);

@@ -1,8 +1,12 @@
-/* The training loop: see training.h. */
+/* The training loop: see training.h.
+ *
+ * A resumed run cuts the log at its checkpoint's step and reads from the last line how
+ * long it has trained.  So the log must not end before: it is synced to the disk first. */
 #include "apps/support/training.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
@@ -127,8 +131,14 @@ double training_step(Training *t, double *norm)
 
 /* ---- what is written on the way ------------------------------------------------------------- */
 
+static noreturn void cannot_write_log(const Training *t)
+{
+    fail("cannot write %s/log.jsonl; is the disk full?", t->folder);
+}
+
 static void save(Training *t)
 {
+    if (fsync(fileno(t->log)) != 0) cannot_write_log(t);
     size_t mark = arena_mark(scratch());
     model_save(&t->model, run_path(scratch(), t->folder, "checkpoint.safetensors"));
     arena_rewind(scratch(), mark);
@@ -150,7 +160,7 @@ static void put_quartiles(Training *t, Text *line)
     json_close(line);
 }
 
-static void write_log(Training *t, FILE *log, double loss, double norm, double rate)
+static void write_log(Training *t, double loss, double norm, double rate)
 {
     size_t mark = arena_mark(scratch());
     Text line = {.arena = scratch()};
@@ -165,8 +175,8 @@ static void write_log(Training *t, FILE *log, double loss, double norm, double r
     json_put_number(&line, "seconds", t->seconds);
     json_put_integer(&line, "memory_peak", (int64_t)memory_resident_peak());
     json_close(&line);
-    fprintf(log, "%s\n", line.bytes);
-    if (fflush(log) != 0) fail("cannot write %s/log.jsonl; is the disk full?", t->folder);
+    fprintf(t->log, "%s\n", line.bytes);
+    if (fflush(t->log) != 0) cannot_write_log(t);
     arena_rewind(scratch(), mark);
 }
 
@@ -190,8 +200,8 @@ static void draw(Training *t)
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
     sample(&d.base, &s, &o, 0, count, make_labels(&a, c, count, -1), x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
-    Image grid = image_grid(&a, bytes, count, c->unet.height, c->unet.width, c->unet.channels,
-                            COLUMNS, 2);
+    Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
+    Image grid = image_grid(&a, &drawn, COLUMNS, 2);
     png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.optimizer.step), &grid);
     network_denoiser_destroy(&d);
     arena_destroy(&a);
@@ -221,8 +231,8 @@ int training_run(Training *t)
 {
     enum { SAVE_SECONDS = 60, FIRST_DRAWING = 50 };
     const char *path = run_path(&t->arena, t->folder, "log.jsonl");
-    FILE *log = fopen(path, "a");
-    if (!log) fail("cannot write %s", path);
+    t->log = fopen(path, "a");
+    if (!t->log) fail("cannot write %s", path);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 
@@ -240,7 +250,7 @@ int training_run(Training *t)
                  m->config.batch / (now - start));
         progress_show(&progress, step, t->steps, fraction_done(t), details);
         if (logs_at(step)) {
-            write_log(t, log, loss, norm,
+            write_log(t, loss, norm,
                       (double)((step - logged) * m->config.batch) / (now - last_log));
             last_log = now, logged = step;
         }
@@ -256,8 +266,8 @@ int training_run(Training *t)
         }
     }
     progress_break(&progress);
-    fclose(log);
     save(t);
+    if (fclose(t->log) != 0) cannot_write_log(t);
     if (!interrupted) draw(t);
     return interrupted;
 }

@@ -9,6 +9,8 @@
 #ifndef APPS_SUPPORT_TRAINING_H
 #define APPS_SUPPORT_TRAINING_H
 
+#include <stdio.h>
+
 #include "apps/support/dataset.h"
 #include "apps/support/run.h"
 
@@ -22,6 +24,7 @@ typedef struct {
     Dataset dataset;
     Model model;
 
+    FILE *log;                  /* RUN/log.jsonl, while training_run runs */
     Tape tape;
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */

@@ -1,0 +1,184 @@
+/* The way down and the middle of a U-Net: see unet.h. */
+#include "nn/unet.h"
+
+#include "tensor/error.h"
+
+static bool attends(const UNetConfig *c, int height)
+{
+    for (int i = 0; i < MAX_LEVELS && c->attention[i]; i++)
+        if (c->attention[i] == height) return true;
+    return false;
+}
+
+UNetConfig unet_defaults(UNetConfig c)
+{
+    if (c.patch == 0) c.patch = 1;
+    if (c.wave_mult == 0) c.wave_mult = 1;
+    if (!c.resample) c.resample = "conv";
+    if (!c.init) c.init = "ddpm";
+    if (!c.waves) c.waves = "ddpm";
+    c.style = block_style(c.style);
+    return c;
+}
+
+int unet_levels(const double mult[MAX_LEVELS])
+{
+    int n = 0;
+    while (n < MAX_LEVELS && mult[n] > 0) n++;
+    return n;
+}
+
+static int channels_at(const UNetConfig *c, int level) { return (int)(c->base * c->mult[level]); }
+
+static void check_size(const UNetConfig *c)
+{
+    int factor = c->patch << (c->levels - 1), size = c->height % factor ? c->height : c->width;
+    if (c->height % factor || c->width % factor)
+        fail("images of %dx%d do not fit this U-Net: patches of %d pixels and %d halvings "
+             "divide height and width by %d * 2^%d = %d, and %d/%d = %g; choose fewer levels "
+             "(the multipliers) or pad the images", c->height, c->width, c->patch,
+             c->levels - 1, c->patch, c->levels - 1, factor, size, factor,
+             (double)size / factor);
+}
+
+static void check_config(const UNetConfig *c)
+{
+    const BlockStyle *s = &c->style;
+    if (c->levels < 1 || c->levels > MAX_LEVELS || c->blocks < 1 || c->blocks >= MAX_BLOCKS)
+        fail("a U-Net of %d levels with %d blocks each; 1 to %d levels and 1 to %d blocks are "
+             "possible", c->levels, c->blocks, MAX_LEVELS, MAX_BLOCKS - 1);
+    if (c->patch < 1 || s->groups < 1 || s->heads + s->head_channels < 1 || c->height < 1 ||
+        c->width < 1 || c->channels < 1 || c->out_channels < 1 || (s->taps != 2 && s->taps != 4))
+        fail("a U-Net with patch %d, %d groups, %d heads, %d taps, for images of %dx%dx%d; each "
+             "must be at least 1, taps 2 or 4", c->patch, s->groups, s->heads, s->taps,
+             c->height, c->width, c->channels);
+    if (c->pyramid && c->patch > 1) fail("a U-Net with a pyramid works on pixels, not patches");
+    check_size(c);
+    for (int i = 0; i < c->levels; i++) {
+        int channels = channels_at(c, i), most = channels / s->group_size;
+        int groups = s->groups < most ? s->groups : most;
+        int heads = s->head_channels ? channels / s->head_channels : s->heads;
+        if (channels < 1 || groups < 1 || channels % groups || heads < 1 || channels % heads)
+            fail("level %d of the U-Net has %d * %g = %d channels, which %d groups and %d heads "
+                 "must divide", i, c->base, c->mult[i], channels, groups, heads);
+    }
+}
+
+#define NAME(...) arena_printf(&p->arena, __VA_ARGS__)
+
+static void keep(Encoder *u, int channels)
+{
+    u->channels = channels;
+    u->skip_channels[u->skips++] = channels;
+}
+
+static void init_level(Params *p, Encoder *u, int l)
+{
+    const UNetConfig *c = &u->config;
+    UNetLevel *level = &u->down[l];
+    int E = u->embedding.config.out, width = channels_at(c, l);
+    for (int b = 0; b < c->blocks; b++) {
+        const char *name = NAME("down.%d.%d", l, b);
+        level->block[b] = res_block_init(p, name, &c->style, (Widths){u->channels, width, E},
+                                         RESAMPLE_NONE);
+        level->attends[b] = attends(c, u->height);
+        if (level->attends[b])
+            level->attention[b] = attention_block_init(p, NAME("%s.attention", name), &c->style,
+                                                       width);
+        keep(u, width);
+    }
+    if (l == c->levels - 1) return;
+    level->resample = resample_init(p, NAME("down.%d.downsample", l), c->resample,
+                                    RESAMPLE_DOWN, &c->style, (Widths){width, width, E});
+    keep(u, width);
+    u->height /= 2, u->width /= 2;
+    if (!c->pyramid) return;
+    level->pyramid = conv2d_init(p, NAME("down.%d.pyramid", l),
+                                 l > 0 ? channels_at(c, l - 1) : c->channels, width, 3,
+                                 ROLE_PLAIN);
+    level->pyramid.pad = level->pyramid.pad_end = c->style.taps / 2;
+}
+
+Encoder encoder_init(Params *p, const UNetConfig *config)
+{
+    Encoder u = {.config = unet_defaults(*config)};
+    const UNetConfig *c = &u.config;
+    check_config(c);
+    p->rule = init_rule(c->init);
+
+    int E = 4 * c->base, first = channels_at(c, 0);
+    u.height = c->height / c->patch, u.width = c->width / c->patch;
+    u.embedding = embedding_init(p, "time", &(EmbeddingConfig){
+        .waves = c->waves, .dim = c->base * c->wave_mult, .out = E, .classes = c->classes,
+        .augment = c->augment, .class_first = c->class_first});
+    u.conv_in = conv2d_init(p, "conv_in", c->channels, first, c->patch > 1 ? c->patch : 3,
+                            ROLE_PLAIN);
+    if (c->patch > 1) u.conv_in.stride = c->patch, u.conv_in.pad = u.conv_in.pad_end = 0;
+    keep(&u, first);
+    for (int l = 0; l < c->levels; l++) init_level(p, &u, l);
+
+    Widths w = {u.channels, u.channels, E};
+    u.middle[0] = res_block_init(p, "middle.0", &c->style, w, RESAMPLE_NONE);
+    if (!c->no_middle_attention)
+        u.middle_attention = attention_block_init(p, "middle.attention", &c->style, u.channels);
+    u.middle[1] = res_block_init(p, "middle.1", &c->style, w, RESAMPLE_NONE);
+    return u;
+}
+
+Var *level_block_forward(Pass *pass, const UNetLevel *level, int b, Var *x, Var *e)
+{
+    Var *h = res_block_forward(pass, &level->block[b], x, e);
+    if (!level->attends[b]) return h;
+    Var *y = attention_block_forward(pass, &level->attention[b], h);
+    discard(h);
+    return y;
+}
+
+Var *encoder_embed(Pass *pass, const Encoder *u, const Condition *c, int N)
+{
+    return embedding_forward(pass, &u->embedding, c, N);
+}
+
+/* The image, or what the level above made of it, through a convolution to half its size, added
+ * to h (Karras 2022, encoder_type residual).  Discards h. */
+static Var *add_pyramid(Pass *pass, const Encoder *u, const UNetLevel *level, Var *above, Var *h)
+{
+    const char *outer = tape_scope(pass->tape, pass->params->list[level->pyramid.weight].name);
+    Var *c = conv2d_forward(pass, &level->pyramid, above);
+    Var *small = change_size(pass->tape, c, RESAMPLE_DOWN, u->config.style.taps, 0);
+    discard(c);
+    Var *y = add_residual(pass->tape, small, h, u->config.style.residual_scale);
+    discard(small);
+    tape_scope(pass->tape, outer);
+    return y;
+}
+
+Var *encoder_forward(Pass *pass, const Encoder *u, Var *x, Var *e, Var *skip[])
+{
+    const UNetConfig *c = &u->config;
+    int n = 0;
+    require_shape(x, SHAPE(x->shape.dim[0], c->height, c->width, c->channels));
+    const char *outer = tape_scope(pass->tape, "conv_in");
+    Var *h = skip[n++] = conv2d_forward(pass, &u->conv_in, x), *above = x;
+    for (int l = 0; l < c->levels; l++) {
+        const UNetLevel *level = &u->down[l];
+        for (int b = 0; b < c->blocks; b++)
+            h = skip[n++] = level_block_forward(pass, level, b, h, e);
+        if (l == c->levels - 1) break;
+        h = resample_forward(pass, &level->resample, h, e);
+        if (c->pyramid) above = h = add_pyramid(pass, u, level, above, h);
+        skip[n++] = h;
+    }
+    discard(x);
+
+    Var *m = res_block_forward(pass, &u->middle[0], h, e);
+    if (!c->no_middle_attention) {
+        Var *a = attention_block_forward(pass, &u->middle_attention, m);
+        discard(m);
+        m = a;
+    }
+    h = res_block_forward(pass, &u->middle[1], m, e);
+    discard(m);
+    tape_scope(pass->tape, outer);
+    return h;
+}

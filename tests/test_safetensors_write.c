@@ -1,0 +1,108 @@
+/* Writing .safetensors: the bytes of a small file, round trips, and what is refused. */
+#include <string.h>
+
+#include "tensor/safetensors.h"
+#include "tests/check.h"
+
+static Arena arena;
+
+static const char *in_folder(const char *name)
+{
+    return arena_printf(&arena, "%s/%s", test_folder(), name);
+}
+
+static void writes_by_hand(void)
+{
+    const char *path = in_folder("hand.safetensors");
+    int16_t x[] = {1, -2};
+    safetensors_write(path, (SafeEntry[]){
+        {.name = "b", .dtype = DTYPE_I16, .rank = 1, .dim = {2}, .data = x},
+        {.name = "a", .dtype = DTYPE_U8, .rank = 0, .data = "A"}}, 2,
+        (SafeMeta[]){{"k", "v"}}, 1);
+    Bytes f = file_read(&arena, path);
+    static const char want[] = "\x88\0\0\0\0\0\0\0"
+        "{\"__metadata__\":{\"k\":\"v\"},"
+        "\"b\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+        "\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[4,5]}}      "
+        "\x01\0\xfe\xff" "A";
+    check_int((long long)f.size, sizeof want - 1);
+    check(f.size == sizeof want - 1 && memcmp(f.data, want, f.size) == 0);
+}
+
+static void round_trip_keeps_every_bit(void)
+{
+    enum { N = 60 };
+    Real x[N], y[N];
+    fill_uniform(x, N, 1);
+    memset(&x[0], 0xff, sizeof x[0]);           /* NaN with a sign and a full fraction */
+    x[1] = INFINITY, x[2] = (Real)-0.0, x[3] = REAL_MAX;
+    memset(&x[4], 0, sizeof x[4]);
+    ((uint8_t *)&x[4])[0] = 1;                  /* on most hosts the smallest number */
+    const char *first = in_folder("1.safetensors"), *second = in_folder("2.safetensors");
+    static const char pixels[] = "\0\1\2\3\377";
+    SafeMeta metadata[] = {{"config", "{\"a\": 1}"}, {"step", "9"}};
+    SafeEntry entries[] = {
+        {.name = "w", .dtype = DTYPE_REAL, .rank = 4, .dim = {3, 5, 2, 2}, .data = x},
+        {.name = "e \"\n\xc3\xa9", .dtype = DTYPE_REAL, .rank = 2, .dim = {7}, .data = x},
+        {.name = "scalar", .dtype = DTYPE_REAL, .rank = 0, .data = x + 7},
+        {.name = "pixels", .dtype = DTYPE_U8, .rank = 1, .dim = {5}, .data = pixels},
+    };
+    safetensors_write(first, entries, 4, metadata, 2);
+
+    SafeTensors f = safetensors_read(&arena, first);
+    check_int(f.count, 4);
+    check_text(safetensors_metadata(&f, "config"), "{\"a\": 1}");
+    for (int i = 0; i < f.count; i++) {
+        check_text(f.entries[i].name, entries[i].name);
+        check_int(f.entries[i].rank, entries[i].rank);
+        check(memcmp(f.entries[i].dim, entries[i].dim, sizeof entries[i].dim) == 0);
+    }
+    const SafeEntry *e = safetensors_find(&f, "w");
+    check(e->dtype == DTYPE_REAL && e->count == N);
+    safetensors_to_reals(e, y);
+    check(memcmp(x, y, sizeof x) == 0);
+    check(memcmp(safetensors_find(&f, "pixels")->data, pixels, 5) == 0);
+
+    entries[0].data = y;
+    safetensors_write(second, entries, 4, metadata, 2);
+    Bytes a = file_read(&arena, first), b = file_read(&arena, second);
+    check(a.size == b.size && memcmp(a.data, b.data, a.size) == 0);
+    check(a.data[0] % 8 == 0);
+}
+
+typedef struct { SafeEntry entries[2]; int count; const char *words; } BadInput;
+
+static void write_bad(void *argument)
+{
+    const BadInput *bad = argument;
+    safetensors_write(in_folder("never.safetensors"), bad->entries, bad->count, NULL, 0);
+}
+
+static void read_it(void *path) { safetensors_read(&arena, path); }
+
+#define BYTE(...) {.dtype = DTYPE_U8, .data = "x", __VA_ARGS__}
+
+static void writer_writes_nothing_it_could_not_read(void)
+{
+    static BadInput bad[] = {
+        {{BYTE(.name = "w"), BYTE(.name = "w")}, 2, "twice the key w"},
+        {{BYTE(.name = "__metadata__")}, 1, "__metadata__ cannot be"},
+        {{BYTE(.name = "w", .rank = SAFE_RANK + 1)}, 1, "rank 9"},
+        {{BYTE(.name = "w", .rank = 1, .dim = {-1})}, 1, "size -1"},
+    };
+    char *path = (char *)in_folder("never.safetensors");
+    for (int i = 0; i < NELEM(bad); i++) check_stops(write_bad, &bad[i], bad[i].words);
+    check(!file_exists(path));
+    check_stops(read_it, path, "cannot read");
+}
+
+static const Test tests[] = {
+    T(writes_by_hand), T(round_trip_keeps_every_bit),
+    T(writer_writes_nothing_it_could_not_read),
+};
+
+int main(int argc, char **argv)
+{
+    arena = arena_create();
+    return run_tests(argc, argv, tests, NELEM(tests));
+}
