@@ -23,7 +23,8 @@ LAYERS = tensor autograd nn diffusion apps          # each may use only those be
 
 CFLAGS = -std=c11 -D_DEFAULT_SOURCE -I. -g -MMD -MP -ffp-contract=fast -fno-math-errno \
          -fno-trapping-math -fopenmp-simd -Wall -Wextra -Werror -Wshadow \
-         -Wstrict-prototypes -Wmissing-prototypes -Wno-unknown-pragmas -Wno-missing-field-initializers
+         -Wstrict-prototypes -Wmissing-prototypes -Wno-unknown-pragmas \
+         -Wno-missing-field-initializers -Wno-pass-failed
 LDLIBS = -lm
 OPTIMISE = -O3 $(if $(filter 1,$(PORTABLE)),,-march=native)
 B = build/$(notdir $(CC))-$(REAL)
@@ -37,7 +38,7 @@ ifeq ($(OMP),1)
 endif
 ifeq ($(DEBUG),1)
   OPTIMISE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-              -fno-omit-frame-pointer -Wno-pass-failed -DDEBUG
+              -fno-omit-frame-pointer -DDEBUG
   B := $B-debug
 endif
 ifeq ($(REFERENCE),1)
