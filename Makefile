@@ -1,6 +1,7 @@
 # make            build/drift
 # make mnist      train on the bundled MNIST for about five minutes, then draw digits
 # make test       build and run every test           make test ONLY=gemm   those named so
+# make golden     compare with the papers' official code     make golden ONLY=layers
 # make check      make test in double precision with sanitizers
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels against their references
@@ -53,6 +54,7 @@ sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
 APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
 TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
+HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c))
 BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
 
 drift: $B/drift
@@ -65,7 +67,7 @@ $B/libdrift.a: $(LIBRARY)
 	@$(AR) rcs $@ $^
 $(BENCH): $B/%: $B/%.o $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
-$(TESTS): $B/%: $B/%.o $B/tests/check.o $B/libdrift.a
+$(TESTS) $B/tests/golden: $B/%: $B/%.o $(HARNESS) $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -75,15 +77,22 @@ mnist: drift
 	build/drift train mnist --preset mini
 	build/drift sample runs/mnist-mini --count 100 --show
 
-test: layers drift $(TESTS) proofs
-	@DRIFT=$B/drift tests/run $(TESTS) $(PROOFS)
+# Golden numbers: where they are, and the files of which every result is computed.
+GOLDEN   = tests/golden
+FINISHED = layers
+golden: $B/tests/golden
+	@$< "$(GOLDEN)" $(ONLY)
 
-# Gradients are proved in double, whatever the precision of the rest.
-PROVED = $(if $(filter double,$(REAL)),,$(foreach t,test_gradients test_nn,\
-           $(if $(findstring test_$(ONLY),$t)$(findstring $(ONLY),$t),$t)))
-PROOFS = $(patsubst %,$(subst -float,-double,$B)/tests/%,$(PROVED))
+# Gradients and golden numbers are proved in double, whatever the precision of the rest.
+chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))
+COMPARED = $(addprefix $B/tests/,$(call chosen,golden))
+PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/tests/,\
+             $(call chosen,test_gradients test_nn golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
+test: layers drift $(TESTS) $(COMPARED) proofs
+	@DRIFT=$B/drift tests/run $(foreach t,$(TESTS) $(COMPARED) $(PROOFS),\
+	  "$t$(if $(filter %/golden,$t), $(GOLDEN) $(FINISHED))")
 
 check:
 	$(MAKE) test REAL=double DEBUG=1
@@ -101,6 +110,6 @@ clean:
 	rm -rf build
 
 
-.PHONY: proofs drift mnist test check bench layers clean
+.PHONY: proofs drift mnist test golden check bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

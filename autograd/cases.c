@@ -13,7 +13,8 @@
 static Var *positive(Tape *t, Var *x) { return scale(t, x, 0.5, 1); }
 
 CALL1(neg) CALL1(exponential) CALL1(square) CALL1(hyperbolic_tangent) CALL1(sigmoid) CALL1(silu)
-CALL1(relu) CALL1(gelu) CALL1(softplus) CALL1(softmax) CALL1(log_softmax) CALL1(upsample)
+CALL1(relu) CALL1(gelu) CALL1(gelu_tanh) CALL1(softplus) CALL1(softmax) CALL1(log_softmax)
+CALL1(upsample)
 CALL2(add) CALL2(subtract) CALL2(multiply) CALL2(mse)
 CALL(call_scale, scale(t, in[0], -2, 3))
 CALL(call_logarithm, logarithm(t, positive(t, in[0])))
@@ -73,6 +74,7 @@ const Case cases[] = {
     {"relu", call_relu, {S(5, 3)}},
     {"leaky_relu", call_leaky_relu, {S(5, 3)}},
     {"gelu", call_gelu, {S(5, 3)}},
+    {"gelu_tanh", call_gelu_tanh, {S(5, 3)}},
     {"softplus", call_softplus, {S(5, 3)}},
     {"clamp", call_clamp, {S(5, 3)}},
     {"dropout", call_dropout, {S(7, 3)}, .linear = 1},

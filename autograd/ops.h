@@ -15,6 +15,7 @@
  *   relu                  y = max(x, 0)                          dx = dy where x > 0
  *   leaky_relu            y = x, or c x below 0                  dx = dy, or c dy
  *   gelu                  y = x P(x), P normal distribution      dx = dy (P(x) + x p(x))
+ *   gelu_tanh             y = x s(v), v cubic in x               gelu_tanh.c
  *   softplus              y = ln(1 + e^x)                        dx = dy s(x)
  *   clamp                 y = x within [a, b]                    dx = dy inside
  *   dropout               y = x m / (1 - p), m Bernoulli(1 - p)  dx = dy m / (1 - p)
@@ -76,6 +77,7 @@ Var *silu(Tape *t, Var *x);                             /* also called swish */
 Var *relu(Tape *t, Var *x);
 Var *leaky_relu(Tape *t, Var *x, double c);
 Var *gelu(Tape *t, Var *x);                             /* exact, with the error function */
+Var *gelu_tanh(Tape *t, Var *x);                        /* its tanh approximation */
 Var *softplus(Tape *t, Var *x);
 Var *clamp(Tape *t, Var *x, double a, double b);        /* dies unless a <= b */
 

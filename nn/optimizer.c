@@ -12,6 +12,7 @@ typedef struct {
     Real *w, *g, *m, *v;
     size_t n;
     Real lr, beta1, beta2, eps, decay;
+    Real rest1, rest2;          /* 1 - beta1, 1 - beta2: 1 - 0.999f is 1.3e-5 off */
     Real correct1, correct2;    /* 1 / (1 - beta1^k), 1 / sqrt(1 - beta2^k) */
 } Update;
 
@@ -38,7 +39,7 @@ static void rmsprop(const Update *u)
     Real *w = u->w, *g = u->g, *m = u->m, *v = u->v;
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < u->n; i++) {
-        v[i] = u->beta2 * v[i] + (1 - u->beta2) * g[i] * g[i];
+        v[i] = u->beta2 * v[i] + u->rest2 * g[i] * g[i];
         m[i] = u->beta1 * m[i] + g[i] / (real_sqrt(v[i]) + u->eps);
         w[i] -= u->lr * m[i];
     }
@@ -49,10 +50,11 @@ static void adam_loop(const Update *u, Real keep, Real step, Real root)
 {
     Real *w = u->w, *g = u->g, *m = u->m, *v = u->v;
     Real beta1 = u->beta1, beta2 = u->beta2, eps = u->eps;
+    Real rest1 = u->rest1, rest2 = u->rest2;
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < u->n; i++) {
-        m[i] = beta1 * m[i] + (1 - beta1) * g[i];
-        v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
+        m[i] = beta1 * m[i] + rest1 * g[i];
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i];
         w[i] = keep * w[i] - step * m[i] / (real_sqrt(v[i]) * root + eps);
     }
 }
@@ -99,10 +101,11 @@ double optimizer_step(Optimizer *o, Params *p)
         .w = p->value, .g = p->grad, .m = o->m, .v = o->v, .n = p->size,
         .lr = (Real)optimizer_lr(o), .beta1 = (Real)c->beta1, .beta2 = (Real)c->beta2,
         .eps = (Real)c->eps, .decay = (Real)c->weight_decay,
+        .rest1 = (Real)(1 - c->beta1), .rest2 = (Real)(1 - c->beta2),
         .correct1 = (Real)(1 / (1 - pow(c->beta1, k))),
         .correct2 = (Real)(1 / sqrt(1 - pow(c->beta2, k))),
     };
-    prepare(&u, (Real)(c->clip > 0 && norm > c->clip ? c->clip / norm : 1),
+    prepare(&u, (Real)(c->clip > 0 ? fmin(1, c->clip / (norm + 1e-6)) : 1),
             rule->own_decay ? 0 : u.decay);
     rule->update(&u);
     o->step++;

@@ -1,7 +1,7 @@
 /* Optimisers: from the gradient of the parameters to their next values, in one loop over the
  * parameter block.  At step k = 1, 2... with gradient g and learning rate lr:
  *
- *   all          g <- g min(1, clip / |g|),  |g| the norm of all gradients together
+ *   all          g <- g min(1, clip / (|g| + 1e-6)),  |g| the norm of all gradients together
  *
  *   sgd          m <- beta1 m + g                                w <- w - lr m
  *   rmsprop      v <- beta2 v + (1 - beta2) g^2
@@ -13,8 +13,8 @@
  *                end of section 2): what TensorFlow does, and so DDPM
  *   adamw        w <- w - lr weight_decay w before adam (Loshchilov & Hutter 2019)
  *
- * The others add weight_decay w to g instead (the gradient of weight_decay |w|^2 / 2).  A step
- * whose gradient is not finite changes nothing. */
+ * The others add weight_decay w to g instead (the gradient of weight_decay |w|^2 / 2).  The 1e-6
+ * is PyTorch's.  A step whose gradient is not finite changes nothing. */
 #ifndef NN_OPTIMIZER_H
 #define NN_OPTIMIZER_H
 

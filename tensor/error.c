@@ -8,8 +8,8 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static jmp_buf catcher;
-static bool catching;
+typedef struct Catcher { jmp_buf jump; struct Catcher *outer; } Catcher;
+static Catcher *catcher;        /* of the innermost error_catch, NULL outside all */
 static char message[2048];
 
 static void (*cleanup)(void *);
@@ -26,7 +26,7 @@ static noreturn void leave(int code)
     void (*f)(void *) = cleanup;
     cleanup = NULL;
     if (f) f(cleanup_argument);
-    if (catching) longjmp(catcher, 1);
+    if (catcher) longjmp(catcher->jump, 1);
     fflush(stdout);
     fprintf(stderr, "drift: %s\n", message);
     exit(code);
@@ -50,7 +50,7 @@ noreturn void die_at(const char *file, int line, const char *format, ...)
     compose(snprintf(message, sizeof message, "%s:%d: ", file, line), format, args);
     va_end(args);
 #ifdef DEBUG
-    if (!catching) {
+    if (!catcher) {
         fflush(stdout);
         fprintf(stderr, "drift: %s\n", message);
         abort();
@@ -79,11 +79,11 @@ noreturn void fail_usage(const char *format, ...)
 
 const char *error_catch(void (*f)(void *), void *argument)
 {
-    require(!catching, "error_catch inside error_catch");
-    catching = true;
+    Catcher c = {.outer = catcher};
+    catcher = &c;
     const char *volatile caught = NULL;
-    if (setjmp(catcher) == 0) f(argument);
+    if (setjmp(c.jump) == 0) f(argument);
     else caught = message;
-    catching = false;
+    catcher = c.outer;
     return caught;
 }

@@ -27,8 +27,8 @@ noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2))
 noreturn void fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Runs f(argument).  Returns NULL if it came back, else the message of the require or fail
- * that stopped it (a static buffer, valid until the next call).  Not from inside a parallel
- * loop; not nested. */
+ * that stopped it (a static buffer, valid until the next call).  Of several around
+ * one another the innermost catches.  Not from inside a parallel loop. */
 const char *error_catch(void (*f)(void *), void *argument);
 
 /* f(argument) runs once before the program leaves through fail, die_at or error_catch; it

@@ -30,6 +30,7 @@ static void each_number_by_itself(void)
     check_value(relu(&tape, x), 0, 1, 0);
     check_value(leaky_relu(&tape, x, 0.1), 0, 1, -0.2);
     check_value(gelu(&tape, x), 0, 0.8413447461, -0.0455002639);
+    check_value(gelu_tanh(&tape, x), 0, 0.8411919906, -0.0454023059);
     check_value(softplus(&tape, x), 0.6931471806, 1.313261688, 0.1269280110);
     check_value(softplus(&tape, LEAF(SHAPE(2), 1000, -1000)), 1000, 0);
     check_value(clamp(&tape, x, -1, 0.5), 0, 0.5, -1);

@@ -1,0 +1,23 @@
+/* golden [FOLDER [WORD ...]]: compares us with the papers' official code: golden.h.
+ *
+ * FOLDER is tests/golden unless given; with words only the files whose names contain one
+ * of them are compared. */
+#include <stdio.h>
+
+#include "tensor/parallel.h"
+#include "tests/golden.h"
+
+static const GoldenTopic topics[] = {
+    {"layers.safetensors", golden_layers},
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    parallel_begin(argv);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    GoldenTally tally = golden_run(argc > 1 ? argv[1] : "tests/golden",
+                                   argv + (argc > 2 ? 2 : argc), topics);
+    printf("%d passed, %d failed\n", tally.passed, tally.failed);
+    return tally.failed || !tally.passed;
+}
