@@ -20,6 +20,12 @@ typedef struct {
     double *mean;       /* the mean of the step down, if that is what was predicted */
 } Answer;
 
+/* The mean of the step down for number i of x. */
+static inline double answer_mean(const Answer *a, const Level *l, double x, size_t i)
+{
+    return a->mean ? a->mean[i] : l->c0 * a->x0[i] + l->ct * x;
+}
+
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     size_t size;        /* numbers in one sample */

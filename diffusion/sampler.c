@@ -17,7 +17,7 @@ static void ddpm_step(const Move *m, double *x)
     if (!kind) kind = variance_find("fixed_large");
     for (size_t i = 0; i < m->n; i++) {
         double v = m->answer.v ? m->answer.v[i] : 0;
-        double mean = m->answer.mean ? m->answer.mean[i] : l->c0 * m->answer.x0[i] + l->ct * x[i];
+        double mean = answer_mean(&m->answer, l, x[i], i);
         if (m->g) mean += kind->variance(v, l) * m->g[i];
         x[i] = mean + (m->last ? 0 : exp(0.5 * kind->log_variance(v, l)) * m->z[i]);
     }
@@ -71,12 +71,12 @@ static void move(Denoiser *d, Move *m, const int *label, int N, double *x, doubl
     arena_rewind(scratch(), mark);
 }
 
-void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t,
-                 const int *label, int N, const double *z, double *x, double *x0)
+void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 const double *z, double *x, double *x0)
 {
     Move m = {.options = o, .now = schedule_level(s, t), .next = schedule_level(s, t - 1),
               .last = t == 0, .z = z};
-    move(d, &m, label, N, x, x0);
+    move(d, &m, c.label, c.N, x, x0);
 }
 
 /* Row k of the noise of each image: its starting point for k = 0, then one row a step. */
@@ -95,7 +95,7 @@ void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);
     for (; t >= 0; t--) {
         draw_noise(z, o->seed, c.first, c.N, d->size, s->T - t);
-        sample_step(d, s, o, t, c.label, c.N, z, x, x0);
+        sample_step(d, s, o, t, c, z, x, x0);
         if (o->watch) o->watch(o->context, x, x0, t);
     }
     arena_rewind(scratch(), mark);
@@ -107,16 +107,20 @@ void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, d
     sample_from(d, s, o, s->T - 1, c, x);
 }
 
-void encode(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
+void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 double *x, double *x0)
 {
     SamplingOptions up = *o;
+    up.sampler = sampler_find("ddim"), up.eta = 0;
+    Move m = {.options = &up, .now = schedule_level(s, t), .next = schedule_level(s, t + 1),
+              .last = true};
+    move(d, &m, c.label, c.N, x, x0);
+}
+
+void encode(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
+{
     size_t mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, (size_t)c.N * d->size);
-    up.sampler = sampler_find("ddim"), up.eta = 0;
-    for (int t = 0; t < s->T - 1; t++) {
-        Move m = {.options = &up, .now = schedule_level(s, t), .next = schedule_level(s, t + 1),
-                  .last = true};
-        move(d, &m, c.label, c.N, x, x0);
-    }
+    for (int t = 0; t < s->T - 1; t++) encode_step(d, s, o, t, c, x, x0);
     arena_rewind(scratch(), mark);
 }

@@ -57,10 +57,6 @@ struct Move {
     const double *g, *z;            /* gradient of the guide, or NULL; N(0, 1) */
 };
 
-/* x at step t of the schedule to step t-1, with the noise z.  x0 [N, size] receives x0_hat. */
-void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t,
-                 const int *label, int N, const double *z, double *x, double *x0);
-
 /* Samples number first ... first+N-1. */
 typedef struct {
     uint64_t first;
@@ -68,12 +64,20 @@ typedef struct {
     const int *label;               /* [N], or NULL */
 } Crowd;
 
+/* x [N, size] at step t of the schedule to step t-1, with the noise z.  x0 receives x0_hat. */
+void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 const double *z, double *x, double *x0);
+
 /* Fills x [N, size]. */
 void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x);
 
 /* The same from x at step t on. */
 void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
                  double *x);
+
+/* x at step t up to step t+1: ddim with eta = 0 turned round. */
+void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 double *x, double *x0);
 
 /* Images x [N, size], taken as step 0, up to step T-1: the noise from which ddim with eta = 0
  * draws them.  The error of there and back falls as 1/T. */
