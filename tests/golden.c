@@ -13,6 +13,8 @@ static const GoldenTopic topics[] = {
     {"spaced.safetensors", golden_spaced},
     {"timestep_sampler.safetensors", golden_timesteps},
     {"gaussian.safetensors", golden_gaussian},
+    {"loops.safetensors", golden_loops},
+    {"diffusers_schedulers.safetensors", golden_schedulers},
     {NULL, NULL},
 };
 

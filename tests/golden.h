@@ -86,5 +86,7 @@ void golden_schedules(Golden *g);
 void golden_spaced(Golden *g);
 void golden_timesteps(Golden *g);
 void golden_gaussian(Golden *g);
+void golden_loops(Golden *g);
+void golden_schedulers(Golden *g);
 
 #endif
