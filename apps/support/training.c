@@ -15,7 +15,7 @@
 
 /* Purposes of random numbers (tensor/random.h). */
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6 };
+       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
 
 /* ---- a batch ---------------------------------------------------------------------------- */
 
@@ -60,19 +60,22 @@ static Batch make_batch(Training *t, long step)
     double *x0 = tape_save(&t->tape, double, N * D), *eps = tape_save(&t->tape, double, N * D);
     int *time = tape_save(&t->tape, int, N), *label = tape_save(&t->tape, int, N);
     uint32_t *picture = tape_save(&t->tape, uint32_t, N);
-    Random times = random_stream(c->seed, PURPOSE_TIME, which);
+    double *weight = tape_save(&t->tape, double, N);
+    Random unlabelled = random_stream(c->seed, PURPOSE_LABEL, which);
     Random flips = random_stream(c->seed, PURPOSE_FLIP, which);
     Random noise = random_stream(c->seed, PURPOSE_NOISE, which);
     for (size_t n = 0; n < N; n++) picture[n] = picture_at(t, which * N + n);
+    timesteps_draw(&t->model.timesteps, random_stream(c->seed, PURPOSE_TIME, which), (int)N, time,
+                   weight);
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         copy_picture(x0 + n * D, t->dataset.pixels + picture[n] * D, &c->unet,
                      c->flip && random_bits(flips, n) & 1);
         random_normals(noise, n * D, D, eps + n * D);
-        time[n] = (int)random_below(times, n, (uint32_t)c->diffusion_steps);
         label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
+        if (random_uniform(unlabelled, n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){(int)N, x0, eps, time, c->unet.classes ? label : NULL};
+    return (Batch){(int)N, x0, eps, time, c->unet.classes ? label : NULL, weight};
 }
 
 /* ---- a step ----------------------------------------------------------------------------- */
@@ -95,7 +98,8 @@ static noreturn void report_not_finite(Training *t, long step)
     fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
             "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
     t->tape.check_finite = true;
-    backward(mean(&t->tape, put_on_tape(t, step, &b), ALL_AXES));
+    Var *losses = put_on_tape(t, step, &b);
+    backward(objective_average(&t->tape, losses, &b));
     fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
 }
 
@@ -121,7 +125,7 @@ double training_step(Training *t, double *norm)
     Var *losses = put_on_tape(t, step, &b);
     double loss = count_losses(t, &b, losses);
     if (!isfinite(loss)) report_not_finite(t, step);
-    backward(mean(&t->tape, losses, ALL_AXES));
+    backward(objective_average(&t->tape, losses, &b));
     *norm = optimizer_step(&m->optimizer, &m->params);
     if (!isfinite(*norm)) report_not_finite(t, step);
     ema_update(&m->ema, &m->params, step);
