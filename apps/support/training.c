@@ -111,6 +111,7 @@ static double count_losses(Training *t, const Batch *b, const Var *losses)
         int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
         t->loss_sum[quartile] += (double)losses->value[n];
         t->loss_count[quartile]++;
+        timesteps_add(&t->model.timesteps, b->t[n], (double)losses->value[n]);
         sum += (double)losses->value[n];
     }
     return sum / b->N;
