@@ -79,7 +79,7 @@ mnist: drift
 
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
-FINISHED = layers
+FINISHED = layers unet superres
 golden: $B/tests/golden
 	@$< "$(GOLDEN)" $(ONLY)
 

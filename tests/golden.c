@@ -9,6 +9,8 @@
 
 static const GoldenTopic topics[] = {
     {"layers.safetensors", golden_layers},
+    {"unet_*", golden_networks},
+    {"superres_*", golden_networks},
     {NULL, NULL},
 };
 

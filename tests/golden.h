@@ -82,5 +82,6 @@ GoldenTally golden_run(const char *folder, char *const words[],
                        const GoldenTopic topics[]);
 
 void golden_layers(Golden *g);
+void golden_networks(Golden *g);
 
 #endif
