@@ -79,7 +79,7 @@ mnist: drift
 
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
-FINISHED = layers unet superres
+FINISHED = layers blocks unet superres classifier
 golden: $B/tests/golden
 	@$< "$(GOLDEN)" $(ONLY)
 

@@ -28,7 +28,7 @@
 #ifndef NN_PUBLISHED_H
 #define NN_PUBLISHED_H
 
-#include "nn/unet.h"
+#include "nn/classifier.h"
 #include "tensor/json.h"
 
 /* ---- arguments ----------------------------------------------------------------------------- */
@@ -84,6 +84,7 @@ void published_transposed(Published *w, const char *at, const char *name, int pa
 void published_qkv(Published *w, const char *at, const char *name, const Linear qkv[3], int heads);
 void published_block(Published *w, const char *at, const ResBlock *b);
 void published_attention(Published *w, const char *at, const AttentionBlock *b);
+void published_attention_pool(Published *w, const char *at, const AttentionPool *b);
 void published_encoder(Published *w, const Encoder *u);
 
 /* Dies if a parameter of ours is not in the list. */
@@ -91,5 +92,7 @@ void published_end(const Published *w);
 
 /* All arrays of a network.  Each of our numbers is in one of them, once. */
 Published published_unet(Arena *a, const PublishedNet *net, const Params *p, const UNet *u);
+Published published_classifier(Arena *a, const PublishedNet *net, const Params *p,
+                               const Classifier *c);
 
 #endif

@@ -1,7 +1,6 @@
 /* A class of published networks: what its arguments mean, what its layers are called and where
  * its blocks stand.  One file a family: published_openai.c, published_edm.c,
- * published_diffusers.c; nothing else includes this header but published.c and
- * published_net.c. */
+ * published_diffusers.c. */
 #ifndef NN_PUBLISHED_CLASS_H
 #define NN_PUBLISHED_CLASS_H
 

@@ -1,4 +1,6 @@
 /* The networks of openai/improved-diffusion and openai/guided-diffusion (unet.py): published.h. */
+#include <string.h>
+
 #include "nn/published_class.h"
 
 static const PublishedNames names = {
@@ -67,6 +69,44 @@ static void read_classifier(const Arguments *a, PublishedNet *net)
     read_unet(a, net);
     net->pool = argument_is_null(a, "pool") ? "adaptive" : json_text(a->given, "pool", a->where);
 }
+
+/* ---- the classifier's end --------------------------------------------------------------- */
+
+/* The channels of its q, k, v are in the new order in all classifiers. */
+void published_attention_pool(Published *w, const char *at, const AttentionPool *b)
+{
+    const char *order = w->order;
+    w->order = "3hc";
+    published_transposed(w, at, "positional_embedding", b->position);
+    published_qkv(w, at, "qkv_proj", (Linear[]){b->q, b->k, b->v}, b->heads);
+    published_linear(w, at, "c_proj", b->out, 3);
+    w->order = order;
+}
+
+/* `out` is a list of layers, some without parameters. */
+static const struct End { const char *pool, *norm, *attention, *first, *last; int rank; } ends[] = {
+    {"adaptive", .norm = "out.0", .last = "out.3", .rank = 4},
+    {"attention", .norm = "out.0", .attention = "out.2"},
+    {"spatial", .first = "out.0", .last = "out.2", .rank = 2},
+    {"spatial_v2", .first = "out.0", .norm = "out.1", .last = "out.3", .rank = 2},
+};
+
+Published published_classifier(Arena *a, const PublishedNet *net, const Params *p,
+                               const Classifier *c)
+{
+    Published w = published_begin(a, net, p);
+    const struct End *end = ends;
+    while (strcmp(end->pool, classifier_pool(c)) != 0) end++;
+    published_encoder(&w, &c->encoder);
+    if (end->norm) published_norm(&w, end->norm, "", c->norm);
+    if (end->attention) published_attention_pool(&w, end->attention, &c->attention);
+    if (end->first) published_linear(&w, end->first, "", c->first, 2);
+    if (end->last) published_linear(&w, end->last, "", c->last, end->rank);
+    published_end(&w);
+    return w;
+}
+
+/* ---- classes ---------------------------------------------------------------------------- */
 
 const PublishedClass openai_classes[] = {
     {"UNetModel", &names, read_unet, "{" DEFAULTS "}", fixed},

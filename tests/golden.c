@@ -9,8 +9,10 @@
 
 static const GoldenTopic topics[] = {
     {"layers.safetensors", golden_layers},
+    {"blocks.safetensors", golden_blocks},
     {"unet_*", golden_networks},
     {"superres_*", golden_networks},
+    {"classifier_*", golden_networks},
     {NULL, NULL},
 };
 

@@ -83,5 +83,6 @@ GoldenTally golden_run(const char *folder, char *const words[],
 
 void golden_layers(Golden *g);
 void golden_networks(Golden *g);
+void golden_blocks(Golden *g);
 
 #endif

@@ -26,6 +26,7 @@ struct Network {
     PublishedNet net;
     Params params;
     UNet unet;
+    Classifier classifier;              /* if the net has a pool; then there is no unet */
     Published arrays;
     Condition condition;
     Tape tape;
@@ -82,28 +83,42 @@ static void make_network(Network *n)
     Golden *g = n->golden;
     Shape x = golden_shape(g, "x");
     n->net = published_net(n->row->class, read_arguments(g), x.dim[2], x.dim[3], g->file.path);
-    n->unet = unet_init(&n->params, &n->net.unet);
-    n->arrays = published_unet(&g->arena, &n->net, &n->params, &n->unet);
+    if (n->net.pool) {
+        n->classifier = classifier_init(&n->params, &n->net.unet, n->net.pool);
+        n->arrays = published_classifier(&g->arena, &n->net, &n->params, &n->classifier);
+    } else {
+        n->unet = unet_init(&n->params, &n->net.unet);
+        n->arrays = published_unet(&g->arena, &n->net, &n->params, &n->unet);
+    }
     params_allocate(&n->params, 0);
     golden_fill(g, &n->arrays, n->params.value);
     n->condition = read_condition(g, x.dim[0]);
     n->watcher = (Watcher){&g->arena, arena_new(&g->arena, Real *, MAX_LINES), MAX_LINES};
 }
 
+/* An image in PyTorch's order, or logits. */
 static Var *forward(Network *n, Pass *pass, Var *x)
 {
     Golden *g = n->golden;
-    if (!golden_has(g, "low_res")) return unet_forward(pass, &n->unet, x, &n->condition);
-    Var *small = golden_image(g, &n->tape, "low_res", NULL);
-    return unet_superres_forward(pass, &n->unet, x, small, &n->condition);
+    const Condition *c = &n->condition;
+    if (n->net.pool) return classifier_forward(pass, &n->classifier, x, c);
+    Var *y = golden_has(g, "low_res")
+        ? unet_superres_forward(pass, &n->unet, x, golden_image(g, &n->tape, "low_res", NULL), c)
+        : unet_forward(pass, &n->unet, x, c);
+    return golden_channels_first(&n->tape, y);
+}
+
+static Real *zeros(Golden *g, size_t n)
+{
+    Real *x = arena_new(&g->arena, Real, n);
+    memset(x, 0, n * sizeof(Real));
+    return x;
 }
 
 static Var *target_of(Network *n, Var *y)
 {
     Golden *g = n->golden;
-    Real *value = arena_new(&g->arena, Real, y->size);
-    memset(value, 0, y->size * sizeof(Real));
-    if (golden_has(g, "target")) value = golden_reals(g, "target");
+    Real *value = golden_has(g, "target") ? golden_reals(g, "target") : zeros(g, y->size);
     return tape_leaf(y->tape, "target", y->shape, value, NULL);
 }
 
@@ -114,14 +129,13 @@ static void run_network(void *argument)
     Tape *t = &n->tape;
     make_network(n);
     size_t size = golden_size(g, "x");
-    Real *dx = arena_new(&g->arena, Real, size);
-    memset(dx, 0, size * sizeof(Real));
+    Real *dx = zeros(g, size);
     Pass pass = pass_inference(t, &n->params, n->params.value);
     pass.grads = n->params.grad;
     t->watch = golden_watch;
     t->watcher = &n->watcher;
 
-    Var *y = golden_channels_first(t, forward(n, &pass, golden_image(g, t, "x", dx)));
+    Var *y = forward(n, &pass, golden_image(g, t, "x", dx));
     golden_compare_reals(g, "out", y->value, y->size);
     golden_compare_modules(g, &n->arrays, &pass, &n->unet.norm_out);
     Var *loss = mean(t, mse(t, y, target_of(n, y)), ALL_AXES);
@@ -210,6 +224,26 @@ static void compare_enlarged(Network *n)
     golden_compare_reals(g, "upsampled", y->value, y->size);
 }
 
+/* log p(y | x_t) of the labels, its gradient with respect to x_t, which guides, and the mean
+ * cross-entropy, with which the classifier is trained. */
+static void compare_guidance(Network *n)
+{
+    Golden *g = n->golden;
+    Tape *t = &n->tape;
+    size_t N = golden_size(g, "y"), size = golden_size(g, "x");
+    Real *dx = zeros(g, size), *log_prob = arena_new(&g->arena, Real, N);
+    tape_reset(t);
+    Pass pass = pass_inference(t, &n->params, n->params.value);
+    Var *logits = forward(n, &pass, golden_image(g, t, "x", dx));
+    Var *nll = cross_entropy(t, logits, n->condition.label);
+    Var *ce = mean(t, nll, ALL_AXES), *guide = neg(t, sum(t, nll, ALL_AXES));
+    for (size_t i = 0; i < N; i++) log_prob[i] = -nll->value[i];
+    golden_compare_reals(g, "log_prob", log_prob, N);
+    golden_compare_reals(g, "ce", ce->value, 1);
+    backward(guide);
+    golden_compare_reals(g, "grad_logp_x", dx, size);
+}
+
 /* ---- all files --------------------------------------------------------------------- */
 
 static const Row rows[] = {
@@ -220,6 +254,7 @@ static const Row rows[] = {
     {"unet_ncsnpp", "SongUNet", compare_edm},
     {"unet_edm_adm", "DhariwalUNet", compare_edm},
     {"unet_diffusers.", "UNet2DModel-0.9", compare_waves},
+    {"classifier_adm_", "EncoderUNetModel", compare_guidance},
     {"unet_diffusers_new", "UNet2DModel", NULL},
 };
 
