@@ -20,7 +20,7 @@ enum { BANDS = 4, LOOK = 2, WRONG = 3, CAN_TELL = sizeof(Real) == 8 };
 
 static const Band in_double[BANDS] = {
     {1e-9, "right", "what is left is the rounding of the slope"},
-    {1e-7, "right, steep", "right, but rounding weighs much: large numbers or large slopes"},
+    {1e-7, "right, steep", "right, but rounding weighs much: large numbers or slopes"},
     {1e-4, "look at it", "a kink or a jump within the step, or a small term is missing"},
     {HUGE_VAL, "WRONG", "the gradient is not the slope; the worst entry is shown"},
 };
@@ -31,8 +31,8 @@ static const Band in_float[BANDS] = {
     {HUGE_VAL, "WRONG?", "the gradient is not the slope, or a kink lies within the step"},
 };
 static const Band *const bands = CAN_TELL ? in_double : in_float;
-static const char *const advice = CAN_TELL
-    ? "" : "This drift computes in float.  `make REAL=double` builds one that can tell.\n";
+static const char *const advice = CAN_TELL ? "" :
+    "This drift computes in float.  `make REAL=double` builds one that can tell.\n";
 
 /* "up to 1e-09  right   ..." a line a band. */
 static const char *explain_bands(void)
@@ -55,8 +55,8 @@ static int band_of(double error)
 
 static void print_entry(const Case *c, const Mismatch *m)
 {
-    printf("    input %d, entry %zu: gradient %.9g, slope %.9g", m->input, m->index, m->gradient,
-           m->slope);
+    printf("    input %d, entry %zu: gradient %.9g, slope %.9g", m->input, m->index,
+           m->gradient, m->slope);
     for (int i = 0; i < case_inputs(c); i++)
         if (!(m->varying >> i & 1)) printf("; input %d constant", i);
     printf("\n");
@@ -67,10 +67,12 @@ static int check_case(const Case *c, int number)
 {
     const char *shapes = "";
     for (int i = 0; i < case_inputs(c); i++)
-        shapes = arena_printf(scratch(), "%s%s%s", shapes, i ? " " : "", SHOW(c->shape[i]));
+        shapes = arena_printf(scratch(), "%s%s%s", shapes, i ? " " : "",
+                              SHOW(c->shape[i]));
     Mismatch m = gradcheck(c);
     int band = band_of(m.error);
-    printf("%-21s %4d  %-44s %8.1e  %s\n", c->op, number, shapes, m.error, bands[band].verdict);
+    printf("%-21s %4d  %-44s %8.1e  %s\n", c->op, number, shapes, m.error,
+           bands[band].verdict);
     if (band >= LOOK) print_entry(c, &m);
     return band;
 }
@@ -80,7 +82,8 @@ static noreturn void fail_unknown(const char *op)
     const char *names = "", *before = "";
     for (const Case *c = cases; c->op; before = c->op, c++)
         if (strcmp(c->op, before) != 0)
-            names = arena_printf(scratch(), "%s%s%s", names, before[0] ? ", " : "", c->op);
+            names = arena_printf(scratch(), "%s%s%s", names, before[0] ? ", " : "",
+                                 c->op);
     fail_usage("no operation %s has a row in autograd/cases.c; there are %s", op, names);
 }
 
@@ -89,9 +92,9 @@ int gradcheck_main(int argc, char **argv)
     const char *words[1] = {NULL};
     Option options[] = {{0}};
     const char *about = arena_printf(scratch(),
-        "Compares the gradients of an operation (of all operations) with the slopes of the\n"
-        "function: every row of autograd/cases.c, with every subset of the inputs held\n"
-        "constant.  The error is |gradient - slope| / max(1, |gradient|):\n\n%s%s",
+        "Compares the gradients of an operation (of all operations) with the slopes of\n"
+        "the function: every row of autograd/cases.c, with every subset of the inputs\n"
+        "held constant.  The error is |gradient - slope| / max(1, |gradient|):\n\n%s%s",
         explain_bands(), advice);
     Usage usage = {"drift gradcheck [OP]", about, 1};
     options_parse(argc, argv, &usage, options, words);
@@ -107,6 +110,7 @@ int gradcheck_main(int argc, char **argv)
         wrong += check_case(c, number) == WRONG;
     }
     if (!rows) fail_unknown(words[0]);
-    printf("\n%s%s\n%d of %d %s\n", explain_bands(), advice, wrong, rows, bands[WRONG].verdict);
+    printf("\n%s%s\n%d of %d %s\n", explain_bands(), advice, wrong, rows,
+           bands[WRONG].verdict);
     return CAN_TELL && wrong > 0;
 }

@@ -22,16 +22,18 @@ static Real *new_random(Arena *a, size_t n, uint64_t seed)
     return x;
 }
 
-/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is set.  The
- * inputs are copies, made by an operation, so that the tape owns them and may forget them. */
+/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is
+ * set.  The inputs are copies, made by an operation, so the tape owns and may forget them. */
 static Var *run(Check *c, unsigned varying)
 {
     Var *in[MAX_INPUTS];
     tape_reset(&c->tape);
-    for (int i = 0; i < c->inputs; i++)
-        in[i] = reshape(&c->tape, tape_leaf(&c->tape, "input", c->call->shape[i], c->value[i],
-                                            varying >> i & 1 ? c->grad[i] : NULL),
-                        c->call->shape[i]);
+    for (int i = 0; i < c->inputs; i++) {
+        Shape shape = c->call->shape[i];
+        Real *grad = varying >> i & 1 ? c->grad[i] : NULL;
+        Var *leaf = tape_leaf(&c->tape, "input", shape, c->value[i], grad);
+        in[i] = reshape(&c->tape, leaf, shape);
+    }
     return c->call->build(&c->tape, in, c->call->options);
 }
 
@@ -107,8 +109,8 @@ static bool is_read(const Tape *t, const Var *v)
     return false;
 }
 
-/* A tape may forget what nobody says he will read.  Here it forgets all of that, so an operation
- * whose record lacks a flag gets the gradient NaN. */
+/* A tape may forget what nobody says he will read.  Here it forgets all of that, so an
+ * operation whose record lacks a flag gets the gradient NaN. */
 static void forget_unread(Tape *t)
 {
     for (int k = 0; k < t->lines; k++) {
@@ -122,7 +124,8 @@ static void find_gradients(Check *c, unsigned varying)
 {
     for (int i = 0; i < c->inputs; i++)
         memset(c->grad[i], 0, shape_size(c->call->shape[i]) * sizeof(Real));
-    Var *y = run(c, varying), *loss = tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0);
+    Var *y = run(c, varying);
+    Var *loss = tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0);
     forget_unread(&c->tape);
     backward(loss);
 }

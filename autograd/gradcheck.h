@@ -6,8 +6,8 @@
  *     dL/dx  is compared with  (L(x + h) - L(x - h)) / 2h.
  *
  * This is done once for every subset of the inputs held constant, because a backward that
- * forgets to skip a constant input, or skips too much, is right in all other cases.  And every
- * value that no operation says its backward will read is NaN by then. */
+ * forgets to skip a constant input, or skips too much, is right in all other cases.  And
+ * every value that no operation says its backward will read is NaN by then. */
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 
@@ -22,9 +22,9 @@ typedef struct {
     double gradient, slope;
 } Mismatch;
 
-/* Fills the inputs with fixed numbers in [-1, 1) and returns the entry with the largest error.
- * A right gradient gives about 1e-10 in double (step 1e-5) and 1e-3 in float (step 1e-2);
- * check in double. */
+/* Fills the inputs with fixed numbers in [-1, 1) and returns the entry with the largest
+ * error.  A right gradient gives about 1e-10 in double (step 1e-5) and 1e-3 in float (step
+ * 1e-2); check in double. */
 Mismatch gradcheck(const Case *c);
 
 /* For an operation y = A x + b that is linear in input `input`:  <A'w, x> = <w, A x> for any w,

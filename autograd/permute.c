@@ -33,8 +33,8 @@ Var *permute(Tape *t, Var *x, const int order[])
     return tape_push(t, &permute_op, y, 1, (Var *[]){x}, &args, sizeof args);
 }
 
-/* Calls the two numbers that belong together `x` and `y`.  The arrays are asked for once, before
- * the threads start: var_grad makes its array at the first call. */
+/* Calls the two numbers that belong together `x` and `y`.  The arrays are asked for once,
+ * before the threads start: var_grad makes its array at the first call. */
 #define PERMUTE_LOOP(v, xs, ys, statement)                                                   \
     do {                                                                                     \
         const Args *s = (v)->args;                                                           \
