@@ -22,8 +22,8 @@ static Real *new_random(Arena *a, size_t n, uint64_t seed)
     return x;
 }
 
-/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is
- * set.  The inputs are copies, made by an operation, so the tape owns and may forget them. */
+/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is set.
+ * The inputs are copies made by an operation, so the tape owns and may forget them. */
 static Var *run(Check *c, unsigned varying)
 {
     Var *in[MAX_INPUTS];

@@ -23,8 +23,8 @@ typedef struct {
 } Mismatch;
 
 /* Fills the inputs with fixed numbers in [-1, 1) and returns the entry with the largest
- * error.  A right gradient gives about 1e-10 in double (step 1e-5) and 1e-3 in float (step
- * 1e-2); check in double. */
+ * error.  A right gradient gives about 1e-10 in double (step 1e-5) and 1e-3 in float
+ * (step 1e-2); check in double. */
 Mismatch gradcheck(const Case *c);
 
 /* For an operation y = A x + b that is linear in input `input`:  <A'w, x> = <w, A x> for any w,

@@ -3,8 +3,8 @@
  *   - its gradient agrees with finite differences, for every subset of its inputs held constant;
  *     in double, to 1e-7 (`make test` builds this file in double too)
  *   - if it is linear in an input, its backward is the transpose of its forward
- *   - its value and gradients are the same bytes with 1, 2, 3, 4 and 8 threads, on the row
- *     as it is and on one with thousands of samples
+ *   - its value and gradients are the same bytes with 1, 2, 3, 4 and 8 threads, on the
+ *     row as it is and on one with thousands of samples
  *   - it has a row at all */
 #include <stdio.h>
 #include <string.h>
