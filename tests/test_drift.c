@@ -74,7 +74,8 @@ static bool same(Bytes x, Bytes y)
     return x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
 }
 
-/* The checkpoint of 20 steps: in one go; in two pieces and with other threads. */
+/* The checkpoint of 20 steps: in one go; in two pieces and with other threads.  The same
+ * with batches taken in parts. */
 static void resuming_gives_the_same_bytes(void)
 {
     const char *t = test_folder();
@@ -85,6 +86,11 @@ static void resuming_gives_the_same_bytes(void)
     check_drift(0, "done", "%s --steps 20 --seed 1 --out %s/c", train(), t);
     check(!same(checkpoint("a"), checkpoint("c")));
     check(file_exists(in_folder("a/samples/000020.png")));
+    const char *parts = TEXT("%s --micro-batch 3", train());
+    check_drift(0, "done at step 9", "%s --steps 9 --threads 1 --out %s/p", parts, t);
+    check_drift(0, "done at step 4", "%s --steps 4 --threads 2 --out %s/q", parts, t);
+    check_drift(0, "done at step 9", "train --resume %s/q --steps 9 --threads 3", t);
+    check(same(checkpoint("p"), checkpoint("q")));
 }
 
 /* A signal in the middle: the step is finished, the state saved, and the way on told. */

@@ -1,36 +1,37 @@
 /* How much memory does a step need at its worst moment?  The pool counts; here the sum is
  * written out from the shapes, array by array, and must be equal to the byte.
  *
- * A small U-Net without anything optional: 16x16 pixels, B = 16 channels, one halving to 8x8
- * with 2B channels, one residual block a level going down and two going up.
+ * A small U-Net without anything optional: 16x16 pixels, B = 16 channels, one halving to
+ * 8x8 with 2B channels, one residual block a level going down and two going up.
  *
  * Going forwards, training keeps what a backward will read and cannot cheaply compute again:
  *
- *   of a residual block    the sum inside, h = conv1 + w(e), which norm2 reads; and its output.
- *                          Norms with SiLU are computed again; the outputs of the convolutions
- *                          are read by nobody, since an addition needs no values backwards
- *   of attention           q, k, v, its result (the output layer reads it) and the sum
- *   of the way up          nothing for joining and doubling, which are copies
+ *   of a residual block   the sum inside, h = conv1 + w(e), which norm2 reads; and its
+ *                         output.  Norms with SiLU are computed again; the outputs of the
+ *                         convolutions are read by nobody, since an addition needs no
+ *                         values backwards
+ *   of attention          q, k, v, its result (the output layer reads it) and the sum
+ *   of the way up         nothing for joining and doubling, which are copies
  *
- * Going backwards, values are released line by line and gradients come up: at any moment those
- * of the arrays between what is done and what is not.  What is kept is most at the start and
- * what comes up is widest where channels are, so the worst moment is a compromise: the first
- * convolution of up.0.0, the widest block at full resolution, whose input joins the 2B channels
- * that came up with the B that were kept.
+ * Going backwards, values are released line by line and gradients come up: at any moment
+ * those of the arrays between what is done and what is not.  What is kept is most at the
+ * start, what comes up is most where arrays are widest.  So the worst moment is the first
+ * convolution of up.0.0, the widest block at full resolution, whose input joins the 2B
+ * channels that came up with the B that were kept.
  *
- * Drawing keeps nothing for backward.  Its worst moment is the same convolution, for the same
- * reason; but a deeper network makes training dearer and drawing not. */
+ * Drawing keeps nothing for backward.  Its worst moment is the same convolution, for the
+ * same reason; but a deeper network makes training dearer and drawing not. */
 #include <stdio.h>
 #include <string.h>
 
-#include "diffusion/denoiser.h"
+#include "nn/unet.h"
 #include "tests/check.h"
 
 enum { N = 2, SIZE = 16, HALF = SIZE / 2, CHANNELS = 4, B = 16, E = 4 * B };
 
 static const UNetConfig config = {
-    .height = SIZE, .width = SIZE, .channels = CHANNELS, .out_channels = CHANNELS, .base = B,
-    .levels = 2, .mult = {1, 2}, .blocks = 1, .style = {.heads = 1, .groups = 4}};
+    .height = SIZE, .width = SIZE, .channels = CHANNELS, .out_channels = CHANNELS,
+    .base = B, .levels = 2, .mult = {1, 2}, .blocks = 1, .style = {.heads = 1, .groups = 4}};
 
 /* So many arrays [N, side, side, channels]. */
 typedef struct {
@@ -79,7 +80,7 @@ static size_t add_up(const Arrays *list, int count)
     return numbers * sizeof(Real);
 }
 
-/* Where the pool grew to its peak; the watcher stands around each forward and backward. */
+/* Where the pool grew to its peak; the watcher stands around every call. */
 typedef struct { size_t peak; char where[80]; } Moment;
 
 static void note_moment(Tape *t, void (*f)(Var *), Var *y)
@@ -92,66 +93,52 @@ static void note_moment(Tape *t, void (*f)(Var *), Var *y)
              f == y->op->backward ? "backward" : "forward");
 }
 
-typedef struct {
-    Arena arena;
-    Params params;
-    UNet net;
-    Schedule schedule;
-    double *x0, *eps;
-} Fixture;
-
-static Fixture set_up(void)
+/* Runs the network on zeros, and in training the loss and back; fills *m. */
+static void run(Tape *t, Moment *m)
 {
-    Fixture f = {.arena = arena_create(), .params = params_create()};
-    size_t size = (size_t)N * SIZE * SIZE * CHANNELS;
-    f.net = unet_init(&f.params, &config);
-    params_allocate(&f.params, 1);
-    f.schedule = schedule_linear(&f.arena, 10, 1e-3, 0.2);
-    f.x0 = arena_new(&f.arena, double, size);
-    f.eps = arena_new(&f.arena, double, size);
-    random_normals(random_stream(1, 0, 0), 0, size, f.x0);
-    random_normals(random_stream(1, 0, 1), 0, size, f.eps);
-    return f;
-}
-
-static void tear_down(Fixture *f)
-{
-    params_destroy(&f->params);
-    arena_destroy(&f->arena);
+    static const Real zeros[N * SIZE * SIZE * CHANNELS];
+    Shape shape = SHAPE(N, SIZE, SIZE, CHANNELS);
+    Params p = params_create();
+    UNet net = unet_init(&p, &config);
+    params_allocate(&p, 1);
+    t->watch = note_moment, t->watcher = m;
+    Pass pass = t->recording ? pass_training(t, &p, random_stream(1, 1, 1))
+                             : pass_inference(t, &p, p.value);
+    Var *out = unet_forward(&pass, &net, tape_leaf(t, "x", shape, zeros, NULL),
+                            &(Condition){.t = (double[N]){3, 7}});
+    if (t->recording) {
+        Var *loss = mse(t, out, tape_leaf(t, "target", shape, zeros, NULL));
+        discard(out);
+        backward(mean(t, loss, ALL_AXES));
+    }
+    params_destroy(&p);
 }
 
 static void a_training_step_peaks_at_the_widest_block(void)
 {
-    Fixture f = set_up();
     Tape t = tape_create();
     Moment m = {0};
-    t.watch = note_moment, t.watcher = &m;
-    Pass pass = pass_training(&t, &f.params, random_stream(1, 1, 1));
-    Batch batch = {N, f.x0, f.eps, (int[]){3, 7}, NULL};
-    backward(mean(&t, objective_loss(&pass, &f.net, &objective_eps, &f.schedule, &batch),
-                  ALL_AXES));
+    run(&t, &m);
     check_int((long long)t.pool.peak, (long long)add_up(training, NELEM(training)));
     check_text(m.where, "up.0.0 conv2d backward");
     check_int((long long)t.pool.in_use, 0);
     tape_destroy(&t);
-    tear_down(&f);
 }
 
 static void a_drawing_step_peaks_at_the_widest_block(void)
 {
-    Fixture f = set_up();
-    NetworkDenoiser d = network_denoiser(&f.net, &f.params, f.params.value, &objective_eps);
+    Tape t = tape_create();
     Moment m = {0};
-    d.tape.watch = note_moment, d.tape.watcher = &m;
-    d.base.predict(&d.base, f.x0, schedule_level(&f.schedule, 5), NULL, N, f.eps);
-    check_int((long long)d.tape.pool.peak, (long long)add_up(drawing, NELEM(drawing)));
+    t.recording = false;
+    run(&t, &m);
+    check_int((long long)t.pool.peak, (long long)add_up(drawing, NELEM(drawing)));
     check_text(m.where, "up.0.0 conv2d forward");
-    network_denoiser_destroy(&d);
-    tear_down(&f);
+    tape_destroy(&t);
 }
 
 static const Test tests[] = {
-    T(a_training_step_peaks_at_the_widest_block), T(a_drawing_step_peaks_at_the_widest_block),
+    T(a_training_step_peaks_at_the_widest_block),
+    T(a_drawing_step_peaks_at_the_widest_block),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

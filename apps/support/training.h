@@ -39,6 +39,9 @@ typedef struct {
 /* Loads t->source from t->data; t->arena must exist. */
 void training_open_dataset(Training *t);
 
+/* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
+double training_gradient(Training *t);
+
 /* One step; returns the loss and sets *norm, the norm of the gradient before clipping.  If either
  * is not finite, fails and names the first operation that made it so. */
 double training_step(Training *t, double *norm);
