@@ -32,6 +32,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
         {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
+        {"micro-batch", OPTION_INT, &k->micro_batch, "N",
+         "in memory at once; 0: all; gradients are added up *", 0},
         {"lr", OPTION_REAL, &k->optimizer.rate.lr, "X", "learning rate, at its highest *", 0},
         {"lr-decay", OPTION_TEXT, &k->optimizer.rate.decay, "NAME",
          "constant, linear, cosine or exponential *", 0},

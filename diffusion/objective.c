@@ -159,12 +159,12 @@ Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *
     return y;
 }
 
-Var *objective_average(Tape *t, Var *losses, const Batch *b)
+Var *objective_sum(Tape *t, Var *loss, const Batch *b)
 {
     if (b->weight) {
         Real *weight = tape_save(t, Real, (size_t)b->N);
         for (int n = 0; n < b->N; n++) weight[n] = (Real)b->weight[n];
-        losses = multiply(t, losses, tape_leaf(t, "weight", SHAPE(b->N), weight, NULL));
+        loss = multiply(t, loss, tape_leaf(t, "weight", SHAPE(b->N), weight, NULL));
     }
-    return mean(t, losses, ALL_AXES);
+    return sum(t, loss, ALL_AXES);
 }

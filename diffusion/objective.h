@@ -41,7 +41,7 @@ Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b);
 /* Runs the network at x_t and returns the loss of each sample, [N], not yet weighted. */
 Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *b);
 
-/* The average over the batch of weight times loss. */
-Var *objective_average(Tape *t, Var *losses, const Batch *b);
+/* The sum over the batch of weight times loss. */
+Var *objective_sum(Tape *t, Var *losses, const Batch *b);
 
 #endif

@@ -115,8 +115,10 @@ static const Entry entries[] = {
     ENTRY("eps", ENTRY_REAL, optimizer.eps), ENTRY("clip", ENTRY_REAL, optimizer.clip),
     ENTRY("weight_decay", ENTRY_REAL, optimizer.weight_decay), ENTRY("ema", ENTRY_REAL, ema),
     ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
+    ENTRY("micro_batch", ENTRY_INT, micro_batch),
     ENTRY("label_dropout", ENTRY_REAL, label_dropout),
-    ENTRY("timesteps", ENTRY_TEXT, timesteps), ENTRY("flip", ENTRY_BOOL, flip), ENTRY("seed", ENTRY_LONG, seed),
+    ENTRY("timesteps", ENTRY_TEXT, timesteps), ENTRY("flip", ENTRY_BOOL, flip),
+    ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
