@@ -54,7 +54,8 @@ sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
 APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
 TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
-HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c))
+HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c) $(EXERCISES))
+EXERCISES = $(wildcard tests/solutions_*.c tests/answers.c)    # answers: exercises.h
 BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
 
 drift: $B/drift
