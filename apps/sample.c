@@ -15,8 +15,9 @@
 
 /* What the command line says. */
 typedef struct {
-    const char *run, *sampler, *out;
-    int count, steps, batch, label, columns, scale, threads;
+    const char *run, *sampler, *steps, *variance, *out;
+    const Variance *kind;
+    int count, batch, label, columns, scale, threads;
     long seed;
     double eta;
     bool show, live;
@@ -30,8 +31,11 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"count", OPTION_INT, &c->count, "N", "images to draw", 0},
         {"sampler", OPTION_TEXT, &c->sampler, "NAME",
          "ddpm, or ddim: fewer steps, for well-trained models", 0},
-        {"sample-steps", OPTION_INT, &c->steps, "N",
-         "of the model's steps, evenly spread; 0: all", 0},
+        {"sample-steps", OPTION_TEXT, &c->steps, "N",
+         "of the model's steps, evenly spread; 10,20 from each half; ddim25 a whole stride; "
+         "0: all", 0},
+        {"variance", OPTION_TEXT, &c->variance, "NAME",
+         "of ddpm: fixed_small or fixed_large [the model's]", 0},
         {"eta", OPTION_REAL, &c->eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
@@ -59,14 +63,13 @@ static CommandLine parse_command_line(int argc, char **argv)
         "drift sample RUN [options]",
         "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
         "The same seed gives the same images for any --batch and any --threads.", 1};
-    CommandLine c = {.sampler = "ddpm", .count = 100, .steps = 100, .batch = 50,
+    CommandLine c = {.sampler = "ddpm", .count = 100, .steps = "100", .batch = 50,
                      .scale = 2};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
         fail_usage("which run?  usage: %s", usage.synopsis);
-    if (!sampler_find(c.sampler))
-        fail_usage("there is no sampler %s; there are ddpm and ddim", c.sampler);
+    sampler_find(c.sampler);
     if (c.count < 1 || c.batch < 1 || c.scale < 1)
         fail_usage("--count, --batch and --scale must be at least 1");
     if (!options_given(options, "class")) c.label = -1;
@@ -99,11 +102,11 @@ static uint8_t *draw(Arena *a, const CommandLine *c, Denoiser *d, const Schedule
     uint8_t *pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);
     double *x = arena_new(scratch(), double, (size_t)c->batch * d->size);
     Watch w = {progress_start("image"), 0, 0, c->count, s->T};
-    SamplingOptions o = {.sampler = sampler_find(c->sampler), .eta = c->eta,
+    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta,
                          .seed = (uint64_t)c->seed, .watch = watch, .context = &w};
     for (int i = 0; i < c->count; i += c->batch) {
         w.done = i, w.batch = c->count - i < c->batch ? c->count - i : c->batch;
-        sample(d, s, &o, (uint64_t)i, w.batch, labels ? labels + i : NULL, x);
+        sample(d, s, &o, (Crowd){(uint64_t)i, w.batch, labels ? labels + i : NULL}, x);
         to_bytes(pixels + (size_t)i * d->size, x, (size_t)w.batch * d->size);
     }
     progress_break(&w.progress);
@@ -169,9 +172,11 @@ static void write_out(Arena *a, const CommandLine *c, const Pictures *p,
 static void complete(CommandLine *c, Arena *a, const Config *model)
 {
     int classes = model->unet.classes;
-    if (c->steps > model->diffusion_steps)
-        fail_usage("--sample-steps %d: this model has %d", c->steps,
-                   model->diffusion_steps);
+    if (c->variance) {
+        c->kind = variance_find(c->variance);
+        if (c->kind->learned && strcmp(c->variance, model->variance) != 0)
+            fail_usage("--variance %s: this model has learned none", c->variance);
+    } else c->kind = variance_find(model->variance);
     if (c->label >= 0 && !classes)
         fail_usage("--class: this model was trained without classes");
     if (!c->columns) c->columns = classes ? (c->count + classes - 1) / classes : 10;
@@ -188,10 +193,12 @@ int sample_main(int argc, char **argv)
     Model m;
     model_load(&m, run_checkpoint(&a, c.run), false);
     complete(&c, &a, &m.config);
-    Schedule schedule = c.steps ? schedule_respace(&a, &m.schedule, c.steps) : m.schedule;
+    bool all = strcmp(c.steps, "0") == 0;
+    Schedule schedule = all ? m.process.schedule
+                            : schedule_respace(&a, &m.process.schedule, c.steps);
     int *labels = make_labels(&a, &m.config, c.count, c.label);
     const Real *weights = c.live ? m.params.value : m.ema.value[0];
-    NetworkDenoiser d = network_denoiser(&m.net, &m.params, weights, &objective_eps);
+    NetworkDenoiser d = network_denoiser(&m.net, &m.params, weights, &m.process);
 
     double start = seconds_now();
     const UNetConfig *u = &m.config.unet;

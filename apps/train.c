@@ -19,7 +19,7 @@ typedef struct {
     Config change;
 } CommandLine;
 
-enum { OPTIONS = 32 };
+enum { OPTIONS = 40 };
 
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
@@ -43,6 +43,13 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"dropout", OPTION_REAL, &k->unet.style.dropout, "P", "in residual blocks *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
+        {"schedule", OPTION_TEXT, &k->schedule, "NAME",
+         "linear, cosine, ...: diffusion/schedule.h *", 0},
+        {"diffusion-steps", OPTION_INT, &k->diffusion_steps, "T", "its steps *", 0},
+        {"prediction", OPTION_TEXT, &k->prediction, "NAME", "eps, x0, previous or v *", 0},
+        {"variance", OPTION_TEXT, &k->variance, "NAME",
+         "fixed_small, fixed_large, learned or learned_range *", 0},
+        {"loss", OPTION_TEXT, &k->loss, "NAME", "mse, rescaled_mse, kl or rescaled_kl *", 0},
         {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level *", 0},
         {"mult", OPTION_REALS, k->unet.mult, "A,B,..",
          "channels of each level / base *", 0},
@@ -76,7 +83,8 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     UNetConfig *u = &config.unet;
     u->levels = unet_levels(u->mult);
     u->height = d->height, u->width = d->width;
-    u->channels = u->out_channels = d->channels;
+    u->channels = d->channels;
+    u->out_channels = d->channels * (variance_find(config.variance)->learned ? 2 : 1);
     u->classes = c->classes ? d->classes : 0;
     if (options_given(options, "flip")) config.flip = c->flip != 0;
     *u = unet_defaults(*u);

@@ -48,15 +48,25 @@ static double density(double z)
 /* One pixel: its bin's edges in units of the deviation, and the bin's probability. */
 typedef struct { double u, l, inverse, q; bool has_u, has_l; } Bin;
 
-static Bin bin_of(const Var *y, size_t i)
+static Bin make_bin(double x, double m, double s)
 {
-    double x = (double)y->in[0]->value[i], m = (double)y->in[1]->value[i];
-    Bin b = {.inverse = exp(-(double)y->in[2]->value[i])};
+    Bin b = {.inverse = exp(-s)};
     b.u = b.inverse * (x - m + 1 / 255.0);
     b.l = b.inverse * (x - m - 1 / 255.0);
     b.has_u = x <= 0.999, b.has_l = x >= -0.999;
     b.q = (b.has_u ? cdf(b.u) : 1) - (b.has_l ? cdf(b.l) : 0);
     return b;
+}
+
+static Bin bin_of(const Var *y, size_t i)
+{
+    return make_bin((double)y->in[0]->value[i], (double)y->in[1]->value[i],
+                    (double)y->in[2]->value[i]);
+}
+
+double discretized_gaussian_value(double x, double mean, double log_scale)
+{
+    return log(fmax(make_bin(x, mean, log_scale).q, least));
 }
 
 static void discretized_gaussian_forward(Var *y)

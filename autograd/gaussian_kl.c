@@ -21,14 +21,18 @@ Var *gaussian_kl(Tape *t, Var *mean1, Var *log_var1, Var *mean2, Var *log_var2)
                      (Var *[]){mean1, log_var1, mean2, log_var2}, NULL, 0);
 }
 
+double gaussian_kl_value(double m, double l, double M, double L)
+{
+    return (L - l - 1 + exp(l - L) + (m - M) * (m - M) * exp(-L)) / 2;
+}
+
 static void gaussian_kl_forward(Var *y)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < y->size; i++) {
-        double m = (double)y->in[0]->value[i], l = (double)y->in[1]->value[i];
-        double M = (double)y->in[2]->value[i], L = (double)y->in[3]->value[i];
-        y->value[i] = (Real)((L - l - 1 + exp(l - L) + (m - M) * (m - M) * exp(-L)) / 2);
-    }
+    for (size_t i = 0; i < y->size; i++)
+        y->value[i] = (Real)gaussian_kl_value(
+            (double)y->in[0]->value[i], (double)y->in[1]->value[i],
+            (double)y->in[2]->value[i], (double)y->in[3]->value[i]);
 }
 
 static void gaussian_kl_backward(Var *y)

@@ -190,4 +190,8 @@ Var *gaussian_kl(Tape *t, Var *mean1, Var *log_var1, Var *mean2, Var *log_var2);
 /* ln of the probability of x's bin of 2/255 under N(mean, e^(2 log_scale)), number by number. */
 Var *discretized_gaussian(Tape *t, Var *x, Var *mean, Var *log_scale);
 
+/* The values of the last two for single numbers, in double in both builds. */
+double gaussian_kl_value(double mean1, double log_var1, double mean2, double log_var2);
+double discretized_gaussian_value(double x, double mean, double log_scale);
+
 #endif

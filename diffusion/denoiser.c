@@ -1,32 +1,55 @@
 /* Denoisers: see denoiser.h. */
 #include "diffusion/denoiser.h"
 
-static void network_predict(Denoiser *self, const double *x, Level level, const int *label,
-                            int N, double *x0)
+#include <string.h>
+
+void answer_from_output(Answer *answer, const Process *p, const Level *level, const double *x,
+                        const double *out, const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) answer->x0[i] = p->prediction->to_x0(out[i], x[i], level);
+    if (answer->v && p->variance->learned) memcpy(answer->v, v, n * sizeof *v);
+    if (answer->mean && p->prediction->is_mean) memcpy(answer->mean, out, n * sizeof *out);
+}
+
+/* The network's channels are first what it predicts, then v: takes C of them from each pixel. */
+static double *take_channels(const Var *y, int first, int C)
+{
+    size_t all = (size_t)shape_last(y->shape), pixels = y->size / all, c = (size_t)C;
+    double *out = arena_new(scratch(), double, pixels * c);
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t k = 0; k < c; k++)
+            out[p * c + k] = (double)y->value[p * all + (size_t)first + k];
+    return out;
+}
+
+static void network_predict(Denoiser *self, const double *x, const Level *level,
+                            const int *label, int N, Answer *answer)
 {
     NetworkDenoiser *d = (NetworkDenoiser *)self;
     const UNetConfig *c = &d->net->encoder.config;
-    size_t size = (size_t)N * self->size;
+    size_t n = (size_t)N * self->size, mark = arena_mark(scratch());
     tape_reset(&d->tape);
-    Real *in = tape_save(&d->tape, Real, size);
+    Real *in = tape_save(&d->tape, Real, n);
     double *t = tape_save(&d->tape, double, (size_t)N);
-    for (size_t i = 0; i < size; i++) in[i] = (Real)x[i];
-    for (int n = 0; n < N; n++) t[n] = level.t;
+    for (size_t i = 0; i < n; i++) in[i] = (Real)x[i];
+    for (int k = 0; k < N; k++) t[k] = level->t;
 
     Pass pass = pass_inference(&d->tape, d->params, d->weights);
     Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, c->channels), in, NULL);
-    Var *out = unet_forward(&pass, d->net, image, &(Condition){.t = t, .label = label});
-    for (size_t i = 0; i < size; i++)
-        x0[i] = d->objective->to_x0((double)out->value[i], x[i], level);
+    Var *y = unet_forward(&pass, d->net, image, &(Condition){.t = t, .label = label});
+    const double *v = self->gives_v ? take_channels(y, c->channels, c->channels) : NULL;
+    answer_from_output(answer, d->process, level, x, take_channels(y, 0, c->channels), v, n);
+    arena_rewind(scratch(), mark);
 }
 
 NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,
-                                 const Objective *objective)
+                                 const Process *process)
 {
     const UNetConfig *c = &net->encoder.config;
     NetworkDenoiser d = {
-        .base = {(size_t)(c->height * c->width * c->channels), network_predict},
-        .net = net, .params = params, .weights = weights, .objective = objective,
+        .base = {(size_t)(c->height * c->width * c->channels), process->variance->learned,
+                 process->prediction->is_mean, network_predict},
+        .net = net, .params = params, .weights = weights, .process = process,
         .tape = tape_create(),
     };
     d.tape.recording = false;
@@ -35,17 +58,17 @@ NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Re
 
 void network_denoiser_destroy(NetworkDenoiser *d) { tape_destroy(&d->tape); }
 
-static void gaussian_predict(Denoiser *self, const double *x, Level l, const int *label, int N,
-                             double *x0)
+static void gaussian_predict(Denoiser *self, const double *x, const Level *l, const int *label,
+                             int N, Answer *answer)
 {
     const GaussianDenoiser *d = (const GaussianDenoiser *)self;
     (void)label;
-    double gain = l.a * d->variance / (l.a * l.a * d->variance + l.s * l.s);
+    double gain = l->a * d->variance / (l->a * l->a * d->variance + l->s * l->s);
     for (size_t i = 0; i < (size_t)N * self->size; i++)
-        x0[i] = d->mean + gain * (x[i] - l.a * d->mean);
+        answer->x0[i] = d->mean + gain * (x[i] - l->a * d->mean);
 }
 
 GaussianDenoiser gaussian_denoiser(size_t size, double mean, double variance)
 {
-    return (GaussianDenoiser){{size, gaussian_predict}, mean, variance};
+    return (GaussianDenoiser){{.size = size, .predict = gaussian_predict}, mean, variance};
 }

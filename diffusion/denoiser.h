@@ -12,13 +12,33 @@
 
 #include "diffusion/objective.h"
 
+/* [N, size] each.  v and mean are NULL where the asker does not want them, and are left alone by
+ * a denoiser that has nothing to say about them. */
+typedef struct {
+    double *x0;         /* the clean image */
+    double *v;          /* about the variance of the step down (process.h) */
+    double *mean;       /* the mean of the step down, if that is what was predicted */
+} Answer;
+
+/* The mean of the step down for number i of x. */
+static inline double answer_mean(const Answer *a, const Level *l, double x, size_t i)
+{
+    return a->mean ? a->mean[i] : l->c0 * a->x0[i] + l->ct * x;
+}
+
 typedef struct Denoiser Denoiser;
 struct Denoiser {
     size_t size;        /* numbers in one sample */
-    /* x, x0 [N, size]; all samples at one level; label[N] or NULL.  Writes x0_hat to x0. */
-    void (*predict)(Denoiser *self, const double *x, Level level, const int *label, int N,
-                    double *x0);
+    bool gives_v, gives_mean;
+    /* x [N, size], all samples at one level; label[N] or NULL. */
+    void (*predict)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
+                    Answer *answer);
 };
+
+/* What a network's output means: fills the answer for n numbers from out and, for a process with
+ * a learned variance, v. */
+void answer_from_output(Answer *answer, const Process *p, const Level *level, const double *x,
+                        const double *out, const double *v, size_t n);
 
 /* A network and its weights (params->value or an average).  The tape is the network's own. */
 typedef struct {
@@ -26,12 +46,12 @@ typedef struct {
     const UNet *net;
     const Params *params;
     const Real *weights;
-    const Objective *objective;
+    const Process *process;
     Tape tape;
 } NetworkDenoiser;
 
 NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,
-                                 const Objective *objective);
+                                 const Process *process);
 void network_denoiser_destroy(NetworkDenoiser *d);
 
 /* The exact answer for data N(mean, variance) in every coordinate, for tests and for seeing what

@@ -1,37 +1,160 @@
-/* Training targets: see objective.h. */
+/* Training losses: see objective.h. */
 #include "diffusion/objective.h"
 
-static double eps_target(double x0, double eps, Level l)
+#include <math.h>
+#include <string.h>
+
+#include "tensor/error.h"
+
+typedef struct {
+    const char *name;
+    bool has_mse;
+    double (*bound_weight)(int T);
+} Loss;
+
+static double one(int T) { return (void)T, 1; }
+static double per_thousand(int T) { return T / 1000.0; }
+static double all_steps(int T) { return T; }
+
+static const Loss losses[] = {
+    {"mse", true, one}, {"rescaled_mse", true, per_thousand}, {"kl", false, one},
+    {"rescaled_kl", false, all_steps},
+};
+
+static const Loss *find_loss(const char *name)
 {
-    (void)x0, (void)l;
-    return eps;
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
+        if (strcmp(losses[i].name, name) == 0) return &losses[i];
+    fail("there is no loss %s; there are mse, rescaled_mse, kl and rescaled_kl", name);
 }
 
-static double eps_to_x0(double out, double x, Level l) { return (x - l.s * out) / l.a; }
+/* What the loss needs of a batch, number by number, as constants of the tape. */
+typedef struct {
+    Tape *tape;
+    const Process *process;
+    const Batch *batch;
+    Shape shape;                /* of the image part */
+    size_t size, D;
+    Level *level;               /* [N] */
+} Work;
 
-const Objective objective_eps = {"eps", eps_target, eps_to_x0};
+static Work begin(Tape *t, const Process *p, Shape shape, const Batch *b)
+{
+    Work w = {t, p, b, shape, shape_size(shape), 0, tape_save(t, Level, (size_t)b->N)};
+    w.D = w.size / (size_t)b->N;
+    for (int n = 0; n < b->N; n++) w.level[n] = schedule_level(&p->schedule, b->t[n]);
+    return w;
+}
 
-Var *objective_loss(Pass *pass, const UNet *net, const Objective *o, const Schedule *s,
-                    const Batch *b)
+static double noisy(const Work *w, size_t i)
+{
+    const Level *l = &w->level[i / w->D];
+    return l->a * w->batch->x0[i] + l->s * w->batch->eps[i];
+}
+
+/* A constant made number by number. */
+static Var *constant(const Work *w, const char *name, double (*f)(const Work *w, size_t i))
+{
+    Real *x = tape_save(w->tape, Real, w->size);
+    for (size_t i = 0; i < w->size; i++) x[i] = (Real)f(w, i);
+    return tape_leaf(w->tape, name, w->shape, x, NULL);
+}
+
+static double target_at(const Work *w, size_t i)
+{
+    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i], &w->level[i / w->D]);
+}
+
+static double x0_at(const Work *w, size_t i) { return w->batch->x0[i]; }
+
+static double true_mean_at(const Work *w, size_t i)
+{
+    const Level *l = &w->level[i / w->D];
+    return l->c0 * w->batch->x0[i] + l->ct * noisy(w, i);
+}
+
+static double true_log_variance_at(const Work *w, size_t i)
+{
+    return w->level[i / w->D].log_variance;
+}
+
+/* Everything the network predicts is linear in its output, so the mean of p is too:
+ * mean = gain out + offset. */
+static double mean_at(const Work *w, size_t i, double out)
+{
+    const Level *l = &w->level[i / w->D];
+    double x = noisy(w, i);
+    if (w->process->prediction->is_mean) return out;
+    return l->c0 * w->process->prediction->to_x0(out, x, l) + l->ct * x;
+}
+
+static double mean_offset_at(const Work *w, size_t i) { return mean_at(w, i, 0); }
+static double mean_gain_at(const Work *w, size_t i) { return mean_at(w, i, 1) - mean_at(w, i, 0); }
+
+/* So is the log variance in v. */
+static double variance_offset_at(const Work *w, size_t i)
+{
+    return w->process->variance->log_variance(0, &w->level[i / w->D]);
+}
+
+static double variance_gain_at(const Work *w, size_t i)
+{
+    const Level *l = &w->level[i / w->D];
+    return w->process->variance->log_variance(1, l) - w->process->variance->log_variance(0, l);
+}
+
+static double is_first_at(const Work *w, size_t i) { return w->batch->t[i / w->D] == 0; }
+
+/* L_t of each sample, in bits per dimension. */
+static Var *bound(const Work *w, Var *out, Var *v)
+{
+    Tape *t = w->tape;
+    Var *mean_ = add(t, multiply(t, out, constant(w, "gain", mean_gain_at)),
+                     constant(w, "offset", mean_offset_at));
+    Var *log_variance = constant(w, "log variance", variance_offset_at);
+    if (v)
+        log_variance = add(t, multiply(t, v, constant(w, "gain", variance_gain_at)),
+                           log_variance);
+    Var *kl = gaussian_kl(t, constant(w, "true mean", true_mean_at),
+                          constant(w, "true log variance", true_log_variance_at), mean_,
+                          log_variance);
+    Var *log_p = discretized_gaussian(t, constant(w, "x0", x0_at), mean_,
+                                      scale(t, log_variance, 0.5, 0));
+    Var *term = where(t, constant(w, "t = 0", is_first_at), neg(t, log_p), kl);
+    Var *nats = mean(t, term, AXIS(1) | AXIS(2) | AXIS(3));
+    return reshape(t, scale(t, nats, 1 / log(2.0), 0), SHAPE(w->batch->N));
+}
+
+Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b)
+{
+    const Loss *kind = find_loss(p->loss);
+    Shape shape = out->shape;
+    bool learned = p->variance->learned;
+    if (learned) shape.dim[3] /= 2;
+    Work w = begin(t, p, shape, b);
+    Var *v = learned ? slice(t, out, 3, shape.dim[3], shape.dim[3]) : NULL;
+    if (learned) out = slice(t, out, 3, 0, shape.dim[3]);
+
+    Losses l = {NULL, NULL, NULL};
+    if (kind->has_mse) l.mse = mse(t, out, constant(&w, "target", target_at));
+    if (learned || !kind->has_mse)
+        l.bound = scale(t, bound(&w, kind->has_mse ? stop_gradient(t, out) : out, v),
+                        kind->bound_weight(p->schedule.T), 0);
+    l.total = !l.bound ? l.mse : !l.mse ? l.bound : add(t, l.mse, l.bound);
+    return l;
+}
+
+Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *b)
 {
     const UNetConfig *c = &net->encoder.config;
     Tape *t = pass->tape;
-    Shape shape = SHAPE(b->N, c->height, c->width, c->channels);
-    size_t size = shape_size(shape), D = size / (size_t)b->N;
-    Real *xt = tape_save(t, Real, size), *target = tape_save(t, Real, size);
+    Work w = begin(t, p, SHAPE(b->N, c->height, c->width, c->channels), b);
     double *told = tape_save(t, double, (size_t)b->N);
-    for (int n = 0; n < b->N; n++) {
-        Level l = schedule_level(s, b->t[n]);
-        told[n] = l.t;
-        for (size_t i = (size_t)n * D; i < (size_t)(n + 1) * D; i++) {
-            xt[i] = (Real)(l.a * b->x0[i] + l.s * b->eps[i]);
-            target[i] = (Real)o->target(b->x0[i], b->eps[i], l);
-        }
-    }
-    Var *out = unet_forward(pass, net, tape_leaf(t, "x_t", shape, xt, NULL), 
+    for (int n = 0; n < b->N; n++) told[n] = w.level[n].t;
+    Var *out = unet_forward(pass, net, constant(&w, "x_t", noisy),
                             &(Condition){.t = told, .label = b->label});
-    tape_scope(t, "loss");     /* and the averaging that follows */
-    Var *y = mse(t, out, tape_leaf(t, "target", shape, target, NULL));
+    tape_scope(t, "loss");
+    Var *y = objective_losses(t, p, out, b).total;
     discard(out);
     return y;
 }

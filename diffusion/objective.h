@@ -1,26 +1,25 @@
-/* What the network learns to predict.
+/* What the network is trained to minimise.
  *
- * Given x = a x0 + s eps, any one of x0, eps or a mix of them determines the others.  DDPM found
- * eps to work best (Ho 2020, section 3.2): the loss is
+ * The variational bound on -log p(x0) is a sum of terms, one a step (Ho 2020, eq. 5):
  *
- *     L_simple = E || eps - net(x, t) ||^2                                           (eq. 14)
+ *     L_t = KL(q(x_{t-1} | x_t, x0) || p(x_{t-1} | x_t)),     L_0 = -log p(x0 | x_1),
  *
- * and the prediction of the image that follows is x0 = (x - s eps) / a.                (eq. 15)
+ * here per sample in bits per dimension.  With a fixed variance L_t is a weight times the squared
+ * error of the prediction, and Ho 2020 found that training is better without the weight:
  *
- * An Objective is that choice: the target of training, and the way back to x0. */
+ *     mse            L_simple = mean (target - out)^2                      Ho 2020, eq. 14
+ *                    + L_t if the variance is learned
+ *     rescaled_mse   L_hybrid: the same with T/1000 L_t                    Nichol & Dhariwal 2021,
+ *                                                                          eq. 16
+ *     kl             L_t
+ *     rescaled_kl    T L_t: its average over t is the whole bound          L_vlb
+ *
+ * Next to the squared error, L_t trains the variance only: the mean in it is held constant. */
 #ifndef DIFFUSION_OBJECTIVE_H
 #define DIFFUSION_OBJECTIVE_H
 
-#include "diffusion/schedule.h"
+#include "diffusion/process.h"
 #include "nn/unet.h"
-
-typedef struct {
-    const char *name;
-    double (*target)(double x0, double eps, Level l);   /* of one number */
-    double (*to_x0)(double out, double x, Level l);     /* from the network's output */
-} Objective;
-
-extern const Objective objective_eps;
 
 /* A training batch. */
 typedef struct {
@@ -31,8 +30,14 @@ typedef struct {
     const int *label;       /* [N], or NULL */
 } Batch;
 
-/* The loss of each sample, [N]: mean squared error between the network at x_t and the target. */
-Var *objective_loss(Pass *pass, const UNet *net, const Objective *o, const Schedule *s,
-                    const Batch *b);
+/* The loss of each sample and its parts, [N] each; a part that the loss does not have is NULL. */
+typedef struct { Var *total, *mse, *bound; } Losses;
+
+/* From the network's output [N, H, W, C], or 2C with a learned variance: first what it predicts,
+ * then v.  Fails with the list if process->loss is no name above. */
+Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b);
+
+/* Runs the network at x_t and returns the loss of each sample, [N]. */
+Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *b);
 
 #endif

@@ -1,42 +1,88 @@
 /* Samplers: see sampler.h. */
 #include "diffusion/sampler.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "tensor/error.h"
 
 enum { PURPOSE_SAMPLE = 10 };
 
-static void ddpm_step(const Schedule *s, int t, double eta, const double *x0, const double *z,
-                      double *x, size_t n)
-{
-    (void)eta;
-    double now = s->alpha_bar[t], next = t ? s->alpha_bar[t - 1] : 1, beta = s->beta[t];
-    double c0 = beta * sqrt(next) / (1 - now);
-    double c1 = (1 - next) * sqrt(1 - beta) / (1 - now);
-    double sigma = t ? sqrt(beta) : 0;
-    for (size_t i = 0; i < n; i++) x[i] = c0 * x0[i] + c1 * x[i] + sigma * z[i];
-}
+/* ---- the two rules -------------------------------------------------------------------------- */
 
-static void ddim_step(const Schedule *s, int t, double eta, const double *x0, const double *z,
-                      double *x, size_t n)
+static void ddpm_step(const Move *m, double *x)
 {
-    Level now = schedule_level(s, t), next = schedule_level(s, t - 1);
-    double sigma = eta * next.s / now.s * sqrt(1 - now.a * now.a / (next.a * next.a));
-    double keep = sqrt(fmax(next.s * next.s - sigma * sigma, 0));
-    for (size_t i = 0; i < n; i++) {
-        double eps = (x[i] - now.a * x0[i]) / now.s;
-        x[i] = next.a * x0[i] + keep * eps + sigma * z[i];
+    const Level *l = &m->now;
+    const Variance *kind = m->options->variance;
+    if (!kind) kind = variance_find("fixed_large");
+    for (size_t i = 0; i < m->n; i++) {
+        double v = m->answer.v ? m->answer.v[i] : 0;
+        double mean = answer_mean(&m->answer, l, x[i], i);
+        if (m->g) mean += kind->variance(v, l) * m->g[i];
+        x[i] = mean + (m->last ? 0 : exp(0.5 * kind->log_variance(v, l)) * m->z[i]);
     }
 }
 
-const Sampler samplers[] = {{"ddpm", ddpm_step}, {"ddim", ddim_step}, {NULL, NULL}};
+static void ddim_step(const Move *m, double *x)
+{
+    Level now = m->now, next = m->next;
+    double sigma = 0;
+    if (m->options->eta > 0)
+        sigma = m->options->eta * next.s / now.s * sqrt(1 - now.a * now.a / (next.a * next.a));
+    double keep = sqrt(fmax(next.s * next.s - sigma * sigma, 0));
+    for (size_t i = 0; i < m->n; i++) {
+        double *x0 = &m->answer.x0[i];
+        double eps = m->eps ? m->eps[i] : (x[i] - now.a * *x0) / now.s;
+        if (m->g) {
+            eps -= now.s * m->g[i];
+            *x0 = (x[i] - now.s * eps) / now.a;
+        }
+        x[i] = next.a * *x0 + keep * eps + (m->last ? 0 : sigma * m->z[i]);
+    }
+}
+
+static const Sampler samplers[] = {{"ddpm", ddpm_step}, {"ddim", ddim_step}};
 
 const Sampler *sampler_find(const char *name)
 {
-    for (const Sampler *s = samplers; s->name; s++)
-        if (strcmp(s->name, name) == 0) return s;
-    return NULL;
+    for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
+        if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
+    fail_usage("there is no sampler %s; there are ddpm and ddim", name);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------ */
+
+/* Asks the denoiser and the guide at m->now and moves x by the rule; x0 receives x0_hat. */
+static void move(Denoiser *d, Move *m, Crowd c, double *x, double *x0)
+{
+    const SamplingOptions *o = m->options;
+    size_t mark = arena_mark(scratch());
+    m->n = (size_t)c.N * d->size;
+    m->answer = (Answer){x0, d->gives_v ? arena_new(scratch(), double, m->n) : NULL,
+                         d->gives_mean ? arena_new(scratch(), double, m->n) : NULL};
+    d->predict(d, x, &m->now, c.label, c.N, &m->answer);
+    if (o->keep_eps) {
+        double *eps = arena_new(scratch(), double, m->n);
+        for (size_t i = 0; i < m->n; i++) eps[i] = (x[i] - m->now.a * x0[i]) / m->now.s;
+        m->eps = eps;
+    }
+    if (!o->no_clip)
+        for (size_t i = 0; i < m->n; i++) x0[i] = fmin(fmax(x0[i], -1), 1);
+    if (o->guide) {
+        double *g = arena_new(scratch(), double, m->n);
+        o->guide(o->context, x, &m->now, c.N, g);
+        m->g = g;
+    }
+    o->sampler->step(m, x);
+    arena_rewind(scratch(), mark);
+}
+
+void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 const double *z, double *x, double *x0)
+{
+    Move m = {.options = o, .now = schedule_level(s, t), .next = schedule_level(s, t - 1),
+              .last = t == 0, .z = z};
+    move(d, &m, c, x, x0);
 }
 
 /* Row k of the noise of each image: its starting point for k = 0, then one row a step. */
@@ -48,18 +94,44 @@ static void draw_noise(double *z, uint64_t seed, uint64_t first, int N, size_t s
                        (uint64_t)k * size, size, z + (size_t)n * size);
 }
 
-void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, uint64_t first, int N,
-            const int *label, double *x)
+void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 double *x)
 {
-    size_t n = (size_t)N * d->size, mark = arena_mark(scratch());
+    size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);
-    draw_noise(x, o->seed, first, N, d->size, 0);
-    for (int t = s->T - 1; t >= 0; t--) {
-        d->predict(d, x, schedule_level(s, t), label, N, x0);
-        for (size_t i = 0; i < n; i++) x0[i] = fmin(fmax(x0[i], -1), 1);
-        draw_noise(z, o->seed, first, N, d->size, s->T - t);
-        o->sampler->step(s, t, o->eta, x0, z, x, n);
+    for (; t >= 0; t--) {
+        draw_noise(z, o->seed, c.first, c.N, d->size, s->T - t);
+        sample_step(d, s, o, t, c, z, x, x0);
         if (o->watch) o->watch(o->context, x, x0, t);
     }
+    arena_rewind(scratch(), mark);
+}
+
+void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
+{
+    draw_noise(x, o->seed, c.first, c.N, d->size, 0);
+    sample_from(d, s, o, s->T - 1, c, x);
+}
+
+void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,
+                 double *x0)
+{
+    Move m = {.options = o, .now = now, .next = next, .last = true};
+    move(d, &m, c, x, x0);
+}
+
+void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 double *x, double *x0)
+{
+    SamplingOptions up = *o;
+    up.sampler = sampler_find("ddim"), up.eta = 0;
+    sample_move(d, &up, schedule_level(s, t), schedule_level(s, t + 1), c, x, x0);
+}
+
+void encode(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
+{
+    size_t mark = arena_mark(scratch());
+    double *x0 = arena_new(scratch(), double, (size_t)c.N * d->size);
+    for (int t = 0; t < s->T - 1; t++) encode_step(d, s, o, t, c, x, x0);
     arena_rewind(scratch(), mark);
 }

@@ -9,6 +9,12 @@
 
 static const GoldenTopic topics[] = {
     {"layers.safetensors", golden_layers},
+    {"schedules.safetensors", golden_schedules},
+    {"spaced.safetensors", golden_spaced},
+    {"timestep_sampler.safetensors", golden_timesteps},
+    {"gaussian.safetensors", golden_gaussian},
+    {"loops.safetensors", golden_loops},
+    {"diffusers_schedulers.safetensors", golden_schedulers},
     {NULL, NULL},
 };
 

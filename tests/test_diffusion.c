@@ -8,7 +8,7 @@
 static void the_linear_schedule_is_ddpms(void)
 {
     Arena a = arena_create();
-    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02);
+    Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
     check_close(s.alpha_bar[0] / 0.9999, 1, 1e-12);
     check_close(s.alpha_bar[500] / 0.077796658365, 1, 1e-10);
     check_close(s.alpha_bar[999] / 4.03582976538e-5, 1, 1e-10);
@@ -23,7 +23,7 @@ static void the_linear_schedule_is_ddpms(void)
 static void respacing_keeps_the_marginals(void)
 {
     Arena a = arena_create();
-    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02), r = schedule_respace(&a, &s, 25);
+    Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02), r = schedule_respace(&a, &s, "25");
     static const int first[] = {0, 42, 83, 125};
     for (int i = 0; i < 4; i++) check_close(r.told[i], first[i], 0);
     check_close(r.told[23], 957, 0);
@@ -33,7 +33,7 @@ static void respacing_keeps_the_marginals(void)
         product *= 1 - r.beta[i];
         check_close(product / s.alpha_bar[(int)r.told[i]], 1, 1e-12);
     }
-    Schedule all = schedule_respace(&a, &s, 1000);
+    Schedule all = schedule_respace(&a, &s, "1000");
     for (int t = 0; t < 1000; t++) check_close(all.beta[t], s.beta[t], 1e-15);
     arena_destroy(&a);
 }
@@ -42,7 +42,7 @@ static void respacing_keeps_the_marginals(void)
 static void single_steps_add_up_to_the_jump(void)
 {
     Arena a = arena_create();
-    Schedule s = schedule_linear(&a, 100, 1e-3, 0.2);
+    Schedule s = schedule_make(&a, "linear", 100, 1e-3, 0.2);
     double mean_factor = 1, variance = 0;
     for (int t = 0; t < s.T; t++) {
         mean_factor *= sqrt(1 - s.beta[t]);
@@ -64,18 +64,18 @@ static void samplers_reach_the_gaussian(void)
     static const struct Row {
         const char *sampler;
         double eta, bias;
-        int steps;
+        const char *steps;
     } rows[] = {
-        {"ddpm", 0, 0.01, 1000}, {"ddim", 0, 0.02, 1000}, {"ddim", 1, 0.01, 1000},
+        {"ddpm", 0, 0.01, "1000"}, {"ddim", 0, 0.02, "1000"}, {"ddim", 1, 0.01, "1000"},
     };
     for (const struct Row *r = rows; r < rows + NELEM(rows); r++) {
         Arena a = arena_create();
         GaussianDenoiser d = gaussian_denoiser(D, 0.2, 0.15 * 0.15);
-        Schedule full = schedule_linear(&a, 1000, 1e-4, 0.02);
+        Schedule full = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
         Schedule s = schedule_respace(&a, &full, r->steps);
         SamplingOptions o = {.sampler = sampler_find(r->sampler), .eta = r->eta,
                              .seed = 3};
-        sample(&d.base, &s, &o, 0, N, NULL, x);
+        sample(&d.base, &s, &o, (Crowd){0, N, NULL}, x);
         double sum = 0, square = 0;
         for (int i = 0; i < N * D; i++) sum += x[i], square += pow(x[i] - 0.2, 2);
         check_close(sum / (N * D), 0.2, (4 / sqrt(N * D) + r->bias) * 0.15);
@@ -91,28 +91,31 @@ static void an_image_does_not_depend_on_its_batch(void)
     double batch[4 * D], alone[D];
     Arena a = arena_create();
     GaussianDenoiser d = gaussian_denoiser(D, 0, 0.1);
-    Schedule s = schedule_linear(&a, 50, 1e-3, 0.2);
+    Schedule s = schedule_make(&a, "linear", 50, 1e-3, 0.2);
     SamplingOptions o = {.sampler = sampler_find("ddpm"), .seed = 1};
-    sample(&d.base, &s, &o, 5, 4, NULL, batch);
-    sample(&d.base, &s, &o, 7, 1, NULL, alone);
+    sample(&d.base, &s, &o, (Crowd){5, 4, NULL}, batch);
+    sample(&d.base, &s, &o, (Crowd){7, 1, NULL}, alone);
     check(memcmp(alone, batch + 2 * D, sizeof alone) == 0);
     o.seed = 2;
-    sample(&d.base, &s, &o, 7, 1, NULL, batch);
+    sample(&d.base, &s, &o, (Crowd){7, 1, NULL}, batch);
     check(memcmp(alone, batch, sizeof alone) != 0);
     arena_destroy(&a);
 }
 
-/* The eps objective: its target is the noise, and the true noise leads to the true x0. */
-static void the_objective_goes_there_and_back(void)
+/* Each prediction's target leads back to x0. */
+static void predictions_go_there_and_back(void)
 {
     Arena a = arena_create();
-    Schedule s = schedule_linear(&a, 1000, 1e-4, 0.02);
+    Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
     for (int t = 0; t < 1000; t += 111) {
         Level l = schedule_level(&s, t);
         double x0 = 0.7, eps = -1.3, x = l.a * x0 + l.s * eps;
-        double out = objective_eps.target(x0, eps, l);
-        check_close(out, eps, 0);
-        check_close(objective_eps.to_x0(out, x, l), x0, 1e-10);
+        static const char *const names[] = {"eps", "x0", "previous", "v"};
+        for (int i = 0; i < NELEM(names); i++) {
+            const Prediction *p = prediction_find(names[i]);
+            check_close(p->to_x0(p->target(x0, eps, &l), x, &l), x0, 1e-9);
+        }
+        check_close(prediction_find("eps")->target(x0, eps, &l), eps, 0);
     }
     arena_destroy(&a);
 }
@@ -120,7 +123,7 @@ static void the_objective_goes_there_and_back(void)
 static const Test tests[] = {
     T(the_linear_schedule_is_ddpms), T(respacing_keeps_the_marginals),
     T(single_steps_add_up_to_the_jump), T(samplers_reach_the_gaussian),
-    T(an_image_does_not_depend_on_its_batch), T(the_objective_goes_there_and_back),
+    T(an_image_does_not_depend_on_its_batch), T(predictions_go_there_and_back),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

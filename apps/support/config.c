@@ -5,27 +5,41 @@
 
 #include "tensor/error.h"
 
-#define DDPM_PROCESS .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02
-#define ADAM(rule_name, ...)                                                                \
+#define DDPM_PROCESS(variance_name)                                                         \
+    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
+    .prediction = "eps", .variance = variance_name, .loss = "mse"
+#define HYBRID_PROCESS                                                                      \
+    .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
+    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
+    .loss = "rescaled_mse"
+#define ADAM(rule_name, most, ...)                                                          \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
-                  .eps = 1e-8, .clip = 1}
+                  .eps = 1e-8, .clip = most}
 
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
      {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
                .style = {.heads = 1, .groups = 8}},
-      DDPM_PROCESS, ADAM("adam", .lr = 2e-3, .warmup = 100, .decay = "constant"),
+      DDPM_PROCESS("fixed_small"), ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "constant"),
       .ema = 0.995, .ema_ramp = 0.08, .batch = 32, .steps = 1400}},
     {"small", "a wider and deeper one: an hour or two",
      {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
                .style = {.heads = 1, .groups = 32}},
-      DDPM_PROCESS, ADAM("adam", .lr = 1e-3, .warmup = 500, .decay = "constant"),
+      DDPM_PROCESS("fixed_small"), ADAM("adam", 1, .lr = 1e-3, .warmup = 500, .decay = "constant"),
       .ema = 0.999, .ema_ramp = 0.08, .batch = 64, .steps = 20000}},
     {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
      {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
                .style = {.heads = 1, .groups = 32, .dropout = 0.1}},
-      DDPM_PROCESS, ADAM("adam_hat", .lr = 2e-4, .warmup = 5000, .decay = "constant"),
+      DDPM_PROCESS("fixed_large"), ADAM("adam_hat", 1, .lr = 2e-4, .warmup = 5000, .decay = "constant"),
       .ema = 0.9999, .batch = 128, .steps = 800000, .flip = true}},
+    {"iddpm", "Nichol & Dhariwal 2021 on CIFAR-10, L_hybrid, as in the paper: days",
+     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 3,
+               .attention = {16, 8}, .resample = "conv_even", .init = "openai",
+               .waves = "openai",
+               .style = {.heads = 4, .groups = 32, .scale_shift = true, .eps = 1e-5,
+                         .dropout = 0.3}},
+      HYBRID_PROCESS, ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"), .ema = 0.9999,
+      .batch = 128, .steps = 500000}},
     {NULL, NULL, {0}},
 };
 
@@ -82,7 +96,10 @@ static const Entry entries[] = {
     ENTRY("skip_kernel", ENTRY_INT, unet.style.skip_kernel),
     ENTRY("norm_eps", ENTRY_REAL, unet.style.eps),
     ENTRY("dropout", ENTRY_REAL, unet.style.dropout),
+    ENTRY("schedule", ENTRY_TEXT, schedule),
     ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
+    ENTRY("rescale_t", ENTRY_BOOL, rescale_t), ENTRY("prediction", ENTRY_TEXT, prediction),
+    ENTRY("variance", ENTRY_TEXT, variance), ENTRY("loss", ENTRY_TEXT, loss),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
     ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
     ENTRY("warmup", ENTRY_LONG, optimizer.rate.warmup),

@@ -15,8 +15,11 @@ typedef struct {
     UNetConfig unet;
     OptimizerConfig optimizer;
     double ema, ema_ramp;           /* nn/ema.h */
-    int diffusion_steps;            /* T of the linear schedule */
+    const char *schedule;           /* diffusion/schedule.h */
+    int diffusion_steps;            /* its T */
     double beta_first, beta_last;
+    bool rescale_t;                 /* the network is told t 1000/T */
+    const char *prediction, *variance, *loss;   /* diffusion/process.h, objective.h */
     int batch;
     bool flip;                      /* mirror each image with probability 1/2 */
     long steps;                     /* how long to train; not part of the checkpoint */

@@ -17,7 +17,8 @@ static void create_from_preset(Example *e, const char *name)
     Config c = p->config;
     UNetConfig *u = &c.unet;
     u->height = e->size[0], u->width = e->size[1];
-    u->channels = u->out_channels = e->size[2];
+    u->channels = e->size[2];
+    u->out_channels = e->size[2] * (variance_find(c.variance)->learned ? 2 : 1);
     u->classes = e->classes;
     c.preset = name;
     c.dataset = "random images";
@@ -53,8 +54,7 @@ Var *example_loss(Example *e, Tape *t)
 {
     Model *m = &e->model;
     Pass pass = pass_training(t, &m->params, random_stream(0, 0, 2));
-    return mean(t, objective_loss(&pass, &m->net, &objective_eps, &m->schedule,
-                                  &e->data), ALL_AXES);
+    return mean(t, objective_loss(&pass, &m->net, &m->process, &e->data), ALL_AXES);
 }
 
 void example_close(Example *e) { model_destroy(&e->model); }

@@ -12,7 +12,13 @@ void model_create(Model *m, const Config *c)
     config_own(&m->arena, &m->config);
     m->config.unet = unet_defaults(m->config.unet);
     m->net = unet_init(&m->params, &m->config.unet);
-    m->schedule = schedule_linear(&m->arena, c->diffusion_steps, c->beta_first, c->beta_last);
+    m->process = (Process){
+        .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps, c->beta_first,
+                                  c->beta_last),
+        .prediction = prediction_find(c->prediction), .variance = variance_find(c->variance),
+        .loss = m->config.loss,
+    };
+    if (c->rescale_t) schedule_rescale_told(&m->process.schedule);
     params_allocate(&m->params, c->seed);
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
     m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);

@@ -21,7 +21,7 @@ typedef struct {
     UNet net;
     Optimizer optimizer;    /* holds the step */
     Ema ema;                /* one rate */
-    Schedule schedule;
+    Process process;
     Arena arena;
 } Model;
 

@@ -85,7 +85,7 @@ static Var *put_on_tape(Training *t, long step, Batch *b)
     *b = make_batch(t, step);
     Pass pass = pass_training(&t->tape, &m->params,
                               random_stream(m->config.seed, PURPOSE_DROPOUT, (uint64_t)step));
-    return objective_loss(&pass, &m->net, &objective_eps, &m->schedule, b);
+    return objective_loss(&pass, &m->net, &m->process, b);
 }
 
 /* The same step again with every operation checked, to name the first that went wrong. */
@@ -191,14 +191,14 @@ static void draw(Training *t)
     int rows = c->unet.classes ? c->unet.classes : COLUMNS;
     int count = COLUMNS * (rows < MOST_ROWS ? rows : MOST_ROWS);
     NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params, t->model.ema.value[0],
-                                         &objective_eps);
-    Schedule s = schedule_respace(&a, &t->model.schedule,
-                                  c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS);
+                                         &t->model.process);
+    int steps = c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS;
+    Schedule s = schedule_respace(&a, &t->model.process.schedule, arena_printf(&a, "%d", steps));
     /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
     SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&d.base, &s, &o, 0, count, make_labels(&a, c, count, -1), x);
+    sample(&d.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
