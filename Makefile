@@ -54,7 +54,8 @@ sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
 APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
 TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
-HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c))
+HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c) $(EXERCISES))
+EXERCISES = $(wildcard tests/solutions_*.c tests/answers.c)    # answers: exercises.h
 BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
 
 drift: $B/drift
@@ -88,7 +89,7 @@ golden: $B/tests/golden
 chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))
 COMPARED = $(addprefix $B/tests/,$(call chosen,golden))
 PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/tests/,\
-             $(call chosen,test_gradients test_nn golden)))
+             $(call chosen,test_gradients test_exercises_autograd test_nn golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
 test: layers drift $(TESTS) $(COMPARED) proofs
