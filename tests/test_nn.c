@@ -197,6 +197,9 @@ static void the_whole_network_has_the_right_gradient(void)
     }
 }
 
+#define PART(name, data) \
+    &(CheckpointParts){.blocks = &(CheckpointBlock){name, data}, .count = 1}
+
 static void load_other(void *path)
 {
     UNetConfig c = tiny;
@@ -205,7 +208,7 @@ static void load_other(void *path)
     set_up(&f, &c, 1);
     Arena a = arena_create();
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &f.params, &(CheckpointBlock){"model", f.params.value}, 1);
+    checkpoint_load(&file, &f.params, PART("model", f.params.value));
 }
 
 static void load_some_missing(void *path)
@@ -214,7 +217,7 @@ static void load_some_missing(void *path)
     set_up(&f, &tiny, 1);
     Arena a = arena_create();
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &f.params, &(CheckpointBlock){"ema", f.params.grad}, 1);
+    checkpoint_load(&file, &f.params, PART("ema", f.params.grad));
 }
 
 static void checkpoints_come_back_or_say_why_not(void)
@@ -225,10 +228,10 @@ static void checkpoints_come_back_or_say_why_not(void)
     set_up(&f, &tiny, 1);
     set_up(&g, &tiny, 2);
     check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) != 0);
-    checkpoint_save(path, &f.params, &(CheckpointBlock){"model", f.params.value}, 1,
+    checkpoint_save(path, &f.params, PART("model", f.params.value),
                     &(SafeMeta){"step", "7"}, 1);
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &g.params, &(CheckpointBlock){"model", g.params.value}, 1);
+    checkpoint_load(&file, &g.params, PART("model", g.params.value));
     check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) == 0);
     check_text(safetensors_metadata(&file, "step"), "7");
     check_stops(load_other, path, "another architecture");
