@@ -83,14 +83,31 @@ static void read_song(const Arguments *a, PublishedNet *net)
     c->style.taps = read_taps(a);
 }
 
+enum { HEAD = 64 };             /* channels in a head of DhariwalUNet */
+
+/* Its blocks have channels / 64 heads, rounded down: fewer channels, no attention. */
+static void drop_narrow_attention(UNetConfig *c)
+{
+    int wanted[MAX_LEVELS], kept = 0;
+    memcpy(wanted, c->attention, sizeof wanted);
+    memset(c->attention, 0, sizeof wanted);
+    for (int l = 0; l < c->levels; l++) {
+        bool wide = unet_channels(c, l) >= HEAD;
+        for (int i = 0; wide && i < MAX_LEVELS; i++)
+            if (wanted[i] == c->height >> l) c->attention[kept++] = wanted[i];
+        c->no_middle_attention = !wide;     /* of the last level */
+    }
+}
+
 static void read_dhariwal(const Arguments *a, PublishedNet *net)
 {
     UNetConfig *c = &net->unet;
     read_common(a, c);
     c->waves = c->init = "openai";
-    c->style.head_channels = 64;
+    c->style.head_channels = HEAD;
     c->style.eps = 1e-5;
     c->style.scale_shift = true;
+    drop_narrow_attention(c);
 }
 
 const PublishedClass edm_classes[] = {

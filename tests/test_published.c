@@ -72,6 +72,30 @@ static void arrays_go_there_and_back(void)
     }
 }
 
+static int count_names(const Published *w, const char *part)
+{
+    int n = 0;
+    for (int i = 0; i < w->count; i++) n += strstr(w->list[i].name, part) != NULL;
+    return n;
+}
+
+/* DhariwalUNet asked for attention at 16 and 8, with 32 and 64 channels there. */
+static void narrow_blocks_of_edm_have_no_heads(void)
+{
+    static const struct Case narrow = {"DhariwalUNet", "{\"img_resolution\": 16, "
+        "\"in_channels\": 3, \"out_channels\": 3, \"model_channels\": 32, "
+        "\"channel_mult\": [1, 2], \"num_blocks\": 1, \"attn_resolutions\": [16, 8]}"};
+    Arena a = arena_create();
+    Params p = params_create();
+    PublishedNet net = read_net(&a, &narrow);
+    UNet u = unet_init(&p, &net.unet);
+    Published w = published_unet(&a, &net, &p, &u);
+    check_int(count_names(&w, "qkv.bias"), 4);          /* one down, the middle, two up */
+    check_int(count_names(&w, "8x8_block0.qkv.bias"), 2);
+    params_destroy(&p);
+    arena_destroy(&a);
+}
+
 /* C = 4 in 2 heads: number i of their bias is channel i / 4 * 2 + i % 2 of q, k or v. */
 static void heads_are_put_in_order(void)
 {
@@ -141,7 +165,8 @@ static void what_we_cannot_follow_is_refused_by_name(void)
 }
 
 static const Test tests[] = {
-    T(arrays_go_there_and_back), T(heads_are_put_in_order),
+    T(arrays_go_there_and_back), T(narrow_blocks_of_edm_have_no_heads),
+    T(heads_are_put_in_order),
     T(what_we_cannot_follow_is_refused_by_name),
 };
 
