@@ -7,6 +7,8 @@ int sample_main(int argc, char **argv);
 int evaluate_main(int argc, char **argv);
 int graph_main(int argc, char **argv);
 int profile_main(int argc, char **argv);
+int import_main(int argc, char **argv);
+int export_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);
 

@@ -21,7 +21,7 @@ typedef struct {
     int count, batch, label, columns, scale, threads;
     long seed;
     double eta, guidance;
-    bool show, live;
+    bool show, live, no_clip;
 } CommandLine;
 
 enum { OPTIONS = 16 };
@@ -106,7 +106,7 @@ static uint8_t *draw(Arena *a, const CommandLine *c, Denoiser *d, const Schedule
     uint8_t *pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);
     double *x = arena_new(scratch(), double, (size_t)c->batch * d->size);
     Watch w = {progress_start("image"), 0, 0, c->count, s->T};
-    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta,
+    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta, .no_clip = c->no_clip,
                          .seed = (uint64_t)c->seed, .watch = watch, .context = &w};
     for (int i = 0; i < c->count; i += c->batch) {
         w.done = i, w.batch = c->count - i < c->batch ? c->count - i : c->batch;
@@ -176,6 +176,7 @@ static void write_out(Arena *a, const CommandLine *c, const Pictures *p,
 static void complete(CommandLine *c, Arena *a, const Config *model)
 {
     int classes = model->unet.classes;
+    c->no_clip = model->no_clip;
     if (c->variance) {
         c->kind = variance_find(c->variance);
         if (c->kind->learned && strcmp(c->variance, model->variance) != 0)

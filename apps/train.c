@@ -104,23 +104,6 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     return config;
 }
 
-/* RUN/config.json: what resuming needs beside the checkpoint, and the configuration to read. */
-static void write_config(const Training *t)
-{
-    Arena a = arena_create();
-    Text text = {.arena = &a, .pretty = true};
-    json_open_object(&text, NULL);
-    json_put_text(&text, "source", t->source);
-    json_put_text(&text, "data", t->data ? t->data : "");
-    json_put_integer(&text, "steps", t->steps);
-    json_put_number(&text, "minutes", t->minutes);
-    config_put(&text, "config", &t->model.config);
-    json_close(&text);
-    text_printf(&text, "\n");
-    file_write(run_path(&a, t->folder, "config.json"), text.bytes, text.length);
-    arena_destroy(&a);
-}
-
 static void begin_run(Training *t, const CommandLine *c, const Option options[], const char *source)
 {
     t->source = source;
@@ -229,7 +212,8 @@ int train_main(int argc, char **argv)
     else begin_run(&t, &c, options, source);
     if (options_given(options, "minutes")) t.minutes = c.minutes, t.steps = 0;
     if (options_given(options, "steps")) t.steps = c.steps;
-    write_config(&t);
+    run_write_config(t.folder, &(RunPlan){t.source, t.data, t.steps, t.minutes},
+                     &t.model.config);
 
     const Config *k = &t.model.config;
     printf("%s: %d pictures of %dx%dx%d%s; preset %s, %zu parameters; %s, %s\n", k->dataset,

@@ -33,7 +33,8 @@ void published_write(const PublishedArray *a, const Real *ours, Real *theirs)
 Published published_begin(Arena *a, const PublishedNet *net, const Params *p)
 {
     return (Published){.arena = a, .params = p, .names = net->names, .order = net->order,
-                       .list = arena_new(a, PublishedArray, (size_t)p->count)};
+                       .list = arena_new(a, PublishedArray, (size_t)p->count),
+                       .filters = arena_new(a, const char *, (size_t)p->count)};
 }
 
 static PublishedArray *add_array(Published *w, const char *name, Shape shape,
@@ -138,6 +139,12 @@ void published_qkv(Published *w, const char *at, const char *name, const Linear 
     add_joint(w, join(w, at, "bias"), (int[]){l[0].bias, l[1].bias, l[2].bias}, heads, 1);
 }
 
+/* A filter has no numbers of ours: it is known by its name only. */
+static void add_filter(Published *w, const char *at, const char *name)
+{
+    if (name) w->filters[w->filter_count++] = join(w, at, name);
+}
+
 /* ---- blocks -------------------------------------------------------------------- */
 
 void published_block(Published *w, const char *at, const ResBlock *b)
@@ -149,6 +156,8 @@ void published_block(Published *w, const char *at, const ResBlock *b)
     published_norm(w, at, n->norm2, b->norm2);
     published_conv(w, at, n->conv2, b->conv2);
     if (b->has_skip) published_conv(w, at, n->skip, b->skip);
+    for (int i = 0; i < 2 && b->direction != RESAMPLE_NONE; i++)
+        add_filter(w, at, n->filters[i]);
 }
 
 void published_attention(Published *w, const char *at, const AttentionBlock *b)
@@ -237,8 +246,10 @@ void published_encoder(Published *w, const Encoder *u)
         place['n']++;
         place['h'] = c->height >> (l + 1);      /* EDM names it after its result ... */
         add_resample(w, n->downsample, n->downsample_conv, &u->down[l].resample);
-        if (c->pyramid)
+        if (c->pyramid) {
             published_conv(w, name_place(w, n->pyramid), "", u->down[l].pyramid);
+            add_filter(w, name_place(w, n->pyramid), n->pyramid_filter);
+        }
         go_to_level(w, c, l + 1);               /* ... diffusers after the level before */
     }
     published_block(w, name_place(w, n->middle[0]), &u->middle[0]);

@@ -51,6 +51,10 @@ typedef struct {
 PublishedNet published_net(const char *class, const Json *arguments, int height,
                            int width, const char *where);
 
+/* The inverse: appends the class and its arguments to an open object.  What the class
+ * cannot say is left out; reading them back and comparing tells whether something was. */
+void published_put_arguments(Text *t, const char *class, const UNetConfig *c);
+
 /* ---- arrays -------------------------------------------------------------------- */
 
 typedef struct {
@@ -75,6 +79,8 @@ typedef struct {
     const char *order;          /* "h3c": heads outside, then q k v, then channels */
     PublishedArray *list;
     int count;
+    const char **filters;       /* arrays that hold only the taps of a resampling filter */
+    int filter_count;
     int place['z' + 1];         /* what {n}, {l} ... mean in the names of blocks */
 } Published;
 

@@ -5,6 +5,7 @@
 #define NN_PUBLISHED_CLASS_H
 
 #include "nn/published.h"
+#include "tensor/safetensors.h"
 
 /* Within the name of a block's place stand
  *
@@ -26,6 +27,8 @@ struct PublishedNames {
     const char *downsample, *upsample;      /* a residual block that changes the size, */
     const char *downsample_conv, *upsample_conv;    /* or a convolution at that place */
     const char *pyramid;
+    const char *filters[2];                 /* in a block that changes the size, and */
+    const char *pyramid_filter;             /* in the pyramid: arrays that hold the taps */
 };
 
 typedef struct {
@@ -34,16 +37,35 @@ typedef struct {
     int height;                 /* of the image */
 } Arguments;
 
+/* The first class whose mark is part of some array's name is that of a file. */
 typedef struct {
     const char *name;
+    const char *mark, *size;    /* NULL: never recognised; the argument of the size */
     const PublishedNames *names;
     void (*read)(const Arguments *a, PublishedNet *net);
+    void (*write)(Text *t, const UNetConfig *c);    /* its inverse; NULL: no export */
     const char *defaults;       /* JSON: the arguments that we follow; null: none */
     const char *fixed;          /* JSON: those of which we follow this one value */
 } PublishedClass;
 
 /* Each ends with a row without a name. */
 extern const PublishedClass openai_classes[], edm_classes[], diffusers_classes[];
+
+/* Fails with the list if there is no such class. */
+const PublishedClass *published_class(const char *name);
+
+/* The class of a file with such arrays, or NULL. */
+const PublishedClass *published_recognise(const SafeTensors *file);
+
+/* Fails at an argument that is neither in the defaults nor, with its one value, fixed.
+ * Names that begin with _ are somebody's notes and pass. */
+void arguments_check(const Arguments *a, const Json *fixed, const char *of);
+
+/* Heights with attention, or the factors by which they are smaller than the image. */
+void arguments_put_attention(Text *t, const char *key, const UNetConfig *c, bool factors);
+
+/* A number that stands for "none", null or -1, when it is 0. */
+void arguments_put_count(Text *t, const char *key, int n, bool minus);
 
 /* One argument; each fails if it is of another kind, or missing. */
 const Json *argument_holder(const Arguments *a, const char *key); /* whose member it is */

@@ -119,8 +119,50 @@ static void read_unet(const Arguments *a, PublishedNet *net)
     c->bare_middle_attention = c->style.scale_shift;
 }
 
+static void write_types(Text *t, const char *key, const UNetConfig *c, bool down)
+{
+    json_open_array(t, key);
+    for (int i = 0; i < c->levels; i++) {
+        int l = down ? i : c->levels - 1 - i;
+        json_put_text(t, NULL, arena_printf(t->arena, "%s%sBlock2D",
+                                            unet_attends(c, c->height >> l) ? "Attn" : "",
+                                            down ? "Down" : "Up"));
+    }
+    json_close(t);
+}
+
+static void write_unet(Text *t, const UNetConfig *c)
+{
+    bool cosines_first = strcmp(c->waves, "openai") == 0 || strcmp(c->waves, "cosine") == 0;
+    bool shifted = strcmp(c->waves, "ddpm") == 0 || strcmp(c->waves, "cosine") == 0;
+    int width[MAX_LEVELS];
+    for (int l = 0; l < c->levels; l++) width[l] = unet_channels(c, l);
+    json_put_text(t, "act_fn", "silu");
+    json_put_bool(t, "add_attention", !c->no_middle_attention);
+    arguments_put_count(t, "attention_head_dim", c->style.head_channels, false);
+    json_put_integers(t, "block_out_channels", width, c->levels);
+    write_types(t, "down_block_types", c, true);
+    json_put_integer(t, "downsample_padding", strcmp(c->resample, "conv_even") == 0);
+    json_put_number(t, "dropout", c->style.dropout);
+    json_put_bool(t, "flip_sin_to_cos", cosines_first);
+    json_put_integer(t, "freq_shift", shifted);
+    json_put_integer(t, "in_channels", c->channels);
+    json_put_integer(t, "layers_per_block", c->blocks);
+    json_put_number(t, "norm_eps", c->style.eps);
+    json_put_integer(t, "norm_num_groups", c->style.groups);
+    arguments_put_count(t, "num_class_embeds", c->classes, false);
+    json_put_integer(t, "out_channels", c->out_channels);
+    json_put_text(t, "resnet_time_scale_shift",
+                  c->style.scale_shift ? "scale_shift" : "default");
+    if (c->width == c->height) json_put_integer(t, "sample_size", c->height);
+    else json_put_integers(t, "sample_size", (int[]){c->height, c->width}, 2);
+    write_types(t, "up_block_types", c, false);
+}
+
 const PublishedClass diffusers_classes[] = {
-    {"UNet2DModel", &names, read_unet, defaults, fixed},
-    {"UNet2DModel-0.9", &old_names, read_unet, defaults, fixed},
+    {"UNet2DModel-0.9", ".query.weight", "sample_size", &old_names, read_unet, NULL, defaults,
+     fixed},
+    {"UNet2DModel", "conv_norm_out.", "sample_size", &names, read_unet, write_unet, defaults,
+     fixed},
     {NULL},
 };

@@ -13,10 +13,12 @@
     .downsample = "enc.{h}x{h}_down", .upsample = "dec.{h}x{h}_up", \
     .middle = {"dec.{h}x{h}_in0", "dec.{h}x{h}_in1"}, \
     .middle_attention = "dec.{h}x{h}_in0", \
+    .filters = {"conv0.resample_filter", "skip.resample_filter"}, \
     .up = "dec.{h}x{h}_block{b}", .up_attention = "dec.{h}x{h}_block{b}"
 
 static const PublishedNames song_names = {
     NAMES, .frequencies = "map_noise.freqs", .pyramid = "enc.{h}x{h}_aux_residual",
+    .pyramid_filter = "resample_filter",
     .norm_out = "dec.{h}x{h}_aux_norm", .conv_out = "dec.{h}x{h}_aux_conv",
 };
 static const PublishedNames dhariwal_names = {
@@ -56,6 +58,21 @@ static void read_common(const Arguments *a, UNetConfig *c)
                             .dropout = argument_number(a, "dropout")};
 }
 
+static void write_common(Text *t, const UNetConfig *c)
+{
+    json_put_integer(t, "img_resolution", c->height);
+    json_put_integer(t, "in_channels", c->channels);
+    json_put_integer(t, "out_channels", c->out_channels);
+    json_put_integer(t, "label_dim", c->classes);
+    json_put_integer(t, "augment_dim", c->augment);
+    json_put_integer(t, "model_channels", c->base);
+    json_put_numbers(t, "channel_mult", c->mult, c->levels);
+    json_put_integer(t, "channel_mult_emb", c->embed_mult);
+    json_put_integer(t, "num_blocks", c->blocks);
+    arguments_put_attention(t, "attn_resolutions", c, false);
+    json_put_number(t, "dropout", c->style.dropout);
+}
+
 static int read_taps(const Arguments *a)
 {
     static const int filters[2][MAX_LEVELS] = {{1, 1}, {1, 3, 3, 1}};
@@ -81,6 +98,18 @@ static void read_song(const Arguments *a, PublishedNet *net)
     c->style.residual_scale = sqrt(0.5);
     c->style.project_resampled = true;
     c->style.taps = read_taps(a);
+}
+
+static void write_song(Text *t, const UNetConfig *c)
+{
+    bool fourier = strcmp(c->waves, "fourier") == 0;
+    write_common(t, c);
+    json_put_text(t, "embedding_type", fourier ? "fourier" : "positional");
+    json_put_integer(t, "channel_mult_noise", c->wave_mult);
+    json_put_text(t, "encoder_type", c->pyramid ? "residual" : "standard");
+    json_put_integers(t, "resample_filter", c->style.taps == 4 ? (int[]){1, 3, 3, 1}
+                                                               : (int[]){1, 1},
+                      c->style.taps == 4 ? 4 : 2);
 }
 
 enum { HEAD = 64 };             /* channels in a head of DhariwalUNet */
@@ -111,7 +140,9 @@ static void read_dhariwal(const Arguments *a, PublishedNet *net)
 }
 
 const PublishedClass edm_classes[] = {
-    {"SongUNet", &song_names, read_song, song_defaults, fixed},
-    {"DhariwalUNet", &dhariwal_names, read_dhariwal, dhariwal_defaults, fixed},
+    {"SongUNet", "_aux_norm.", "img_resolution", &song_names, read_song, write_song,
+     song_defaults, fixed},
+    {"DhariwalUNet", "out_norm.", "img_resolution", &dhariwal_names, read_dhariwal,
+     write_common, dhariwal_defaults, fixed},
     {NULL},
 };

@@ -74,31 +74,40 @@ static bool same_value(const Json *a, const Json *b)
     return a->kind == JSON_NULL;
 }
 
-/* Names that begin with _ are diffusers' notes to itself. */
-static void refuse_unknown(const Arguments *a, const Json *fixed, const char *class)
+void arguments_check(const Arguments *a, const Json *fixed, const char *of)
 {
+    if (a->given->kind != JSON_OBJECT) fail("%s: the arguments are not an object", a->where);
     for (const Json *j = a->given->child; j; j = j->next) {
         const Json *only = json_find(fixed, j->name);
         if (only && !same_value(only, j))
-            fail("%s: of %s only the default of %s is supported", a->where, j->name,
-                 class);
+            fail("%s: of %s only the default of %s is supported", a->where, j->name, of);
         if (!only && !json_find(a->defaults, j->name) && j->name[0] != '_')
-            fail("%s: %s is no argument of %s that is supported", a->where, j->name,
-                 class);
+            fail("%s: %s is no argument of %s that is supported", a->where, j->name, of);
     }
 }
 
-static const PublishedClass *find_class(const char *name)
+static const PublishedClass *const families[] = {openai_classes, edm_classes,
+                                                 diffusers_classes};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+const PublishedClass *published_class(const char *name)
 {
-    static const PublishedClass *const families[] = {openai_classes, edm_classes,
-                                                     diffusers_classes};
     const char *list = "";
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+    for (size_t i = 0; i < FAMILIES; i++)
         for (const PublishedClass *k = families[i]; k->name; k++) {
             if (strcmp(k->name, name) == 0) return k;
             list = arena_printf(scratch(), "%s%s%s", list, *list ? ", " : "", k->name);
         }
     fail("there is no class of networks %s; there are %s", name, list);
+}
+
+const PublishedClass *published_recognise(const SafeTensors *file)
+{
+    for (size_t i = 0; i < FAMILIES; i++)
+        for (const PublishedClass *k = families[i]; k->name; k++)
+            for (int n = 0; k->mark && n < file->count; n++)
+                if (strstr(file->entries[n].name, k->mark)) return k;
+    return NULL;
 }
 
 static const Json *parse(Arena *a, const char *text)
@@ -109,15 +118,49 @@ static const Json *parse(Arena *a, const char *text)
 PublishedNet published_net(const char *class, const Json *arguments, int height,
                            int width, const char *where)
 {
-    const PublishedClass *k = find_class(class);
+    const PublishedClass *k = published_class(class);
     size_t mark = arena_mark(scratch());
     Arguments a = {arguments, parse(scratch(), k->defaults), where, height};
     PublishedNet net = {.class = k->name, .names = k->names, .order = k->names->order,
                         .unet = {.height = height, .width = width}};
-    if (arguments->kind != JSON_OBJECT)
-        fail("%s: the arguments are not an object", where);
-    refuse_unknown(&a, parse(scratch(), k->fixed), k->name);
+    arguments_check(&a, parse(scratch(), k->fixed), k->name);
     k->read(&a, &net);
     arena_rewind(scratch(), mark);
     return net;
+}
+
+/* ---- back to arguments --------------------------------------------------------- */
+
+void arguments_put_attention(Text *t, const char *key, const UNetConfig *c, bool factors)
+{
+    int list[MAX_LEVELS], n = 0;
+    for (int l = 0; l < c->levels; l++)
+        if (unet_attends(c, c->height >> l))
+            list[n++] = factors ? 1 << l : c->height >> l;
+    json_put_integers(t, key, list, n);
+}
+
+void arguments_put_count(Text *t, const char *key, int n, bool minus)
+{
+    if (n || minus) json_put_integer(t, key, n ? n : -1);
+    else json_put_null(t, key);
+}
+
+static void put_fixed(Text *t, const Json *fixed)
+{
+    for (const Json *j = fixed->child; j; j = j->next) {
+        if (j->kind == JSON_BOOL) json_put_bool(t, j->name, j->truth);
+        if (j->kind == JSON_NUMBER) json_put_number(t, j->name, j->number);
+        if (j->kind == JSON_TEXT) json_put_text(t, j->name, j->text);
+        if (j->kind == JSON_NULL) json_put_null(t, j->name);
+    }
+}
+
+void published_put_arguments(Text *t, const char *class, const UNetConfig *c)
+{
+    const PublishedClass *k = published_class(class);
+    require(k->write, "no arguments can be written for %s", class);
+    json_put_text(t, "_class_name", k->name);
+    k->write(t, c);
+    put_fixed(t, parse(t->arena, k->fixed));
 }

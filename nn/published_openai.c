@@ -77,6 +77,26 @@ static void read_classifier(const Arguments *a, PublishedNet *net)
                                             : json_text(a->given, "pool", a->where);
 }
 
+static void write_unet(Text *t, const UNetConfig *c)
+{
+    bool block = strcmp(c->resample, "block") == 0;
+    if (c->first == unet_channels(c, 0)) json_put_integer(t, "image_size", c->height);
+    json_put_integer(t, "in_channels", c->channels);
+    json_put_integer(t, "model_channels", c->base);
+    json_put_integer(t, "out_channels", c->out_channels);
+    json_put_integer(t, "num_res_blocks", c->blocks);
+    arguments_put_attention(t, "attention_resolutions", c, true);
+    json_put_number(t, "dropout", c->style.dropout);
+    json_put_numbers(t, "channel_mult", c->mult, c->levels);
+    json_put_bool(t, "conv_resample", block || strcmp(c->resample, "plain") != 0);
+    arguments_put_count(t, "num_classes", c->classes, false);
+    json_put_integer(t, "num_heads", c->style.heads);
+    json_put_bool(t, "use_scale_shift_norm", c->style.scale_shift);
+    if (c->style.head_channels)
+        json_put_integer(t, "num_head_channels", c->style.head_channels);
+    if (block) json_put_bool(t, "resblock_updown", true);
+}
+
 /* ---- the classifier's end ------------------------------------------------------ */
 
 /* The channels of its q, k, v are in the new order in all classifiers. */
@@ -119,9 +139,10 @@ Published published_classifier(Arena *a, const PublishedNet *net, const Params *
 /* ---- classes ------------------------------------------------------------------- */
 
 const PublishedClass openai_classes[] = {
-    {"UNetModel", &names, read_unet, "{" DEFAULTS "}", fixed},
-    {"SuperResModel", &names, read_superres, "{" DEFAULTS "}", fixed},
-    {"EncoderUNetModel", &names, read_classifier, "{" DEFAULTS ", \"pool\": null}",
+    {"UNetModel", "output_blocks.", "image_size", &names, read_unet, write_unet, "{" DEFAULTS "}", fixed},
+    {"SuperResModel", NULL, "image_size", &names, read_superres, NULL, "{" DEFAULTS "}", fixed},
+    {"EncoderUNetModel", "input_blocks.", "image_size", &names, read_classifier, NULL,
+     "{" DEFAULTS ", \"pool\": null}",
      fixed},
     {NULL},
 };

@@ -105,6 +105,7 @@ static const Entry entries[] = {
     ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
     ENTRY("rescale_t", ENTRY_BOOL, rescale_t), ENTRY("prediction", ENTRY_TEXT, prediction),
     ENTRY("variance", ENTRY_TEXT, variance), ENTRY("loss", ENTRY_TEXT, loss),
+    ENTRY("no_clip", ENTRY_BOOL, no_clip),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
     ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
     ENTRY("warmup", ENTRY_LONG, optimizer.rate.warmup),
@@ -122,23 +123,60 @@ static const Entry entries[] = {
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
+static void put_entry(Text *t, const char *key, const Entry *e, const Config *c)
+{
+    const void *p = (const char *)c + e->offset;
+    switch (e->kind) {
+    case ENTRY_TEXT: json_put_text(t, key, *(const char *const *)p); break;
+    case ENTRY_INT: json_put_integer(t, key, *(const int *)p); break;
+    case ENTRY_LONG: json_put_integer(t, key, *(const long *)p); break;
+    case ENTRY_REAL: json_put_number(t, key, *(const double *)p); break;
+    case ENTRY_BOOL: json_put_bool(t, key, *(const bool *)p); break;
+    case ENTRY_INTS: json_put_integers(t, key, p, count(p)); break;
+    case ENTRY_REALS: json_put_numbers(t, key, p, unet_levels(p)); break;
+    }
+}
+
 void config_put(Text *t, const char *key, const Config *c)
 {
     json_open_object(t, key);
-    for (int i = 0; i < ENTRIES; i++) {
-        const Entry *e = &entries[i];
-        const void *p = (const char *)c + e->offset;
-        switch (e->kind) {
-        case ENTRY_TEXT: json_put_text(t, e->key, *(const char *const *)p); break;
-        case ENTRY_INT: json_put_integer(t, e->key, *(const int *)p); break;
-        case ENTRY_LONG: json_put_integer(t, e->key, *(const long *)p); break;
-        case ENTRY_REAL: json_put_number(t, e->key, *(const double *)p); break;
-        case ENTRY_BOOL: json_put_bool(t, e->key, *(const bool *)p); break;
-        case ENTRY_INTS: json_put_integers(t, e->key, p, count(p)); break;
-        case ENTRY_REALS: json_put_numbers(t, e->key, p, unet_levels(p)); break;
-        }
-    }
+    for (int i = 0; i < ENTRIES; i++) put_entry(t, entries[i].key, &entries[i], c);
     json_close(t);
+}
+
+/* Of several ways to say the same, one; and nothing that is without effect. */
+static Config simplify(const Config *config)
+{
+    Config c = *config;
+    UNetConfig *u = &c.unet;
+    *u = unet_defaults(*u);
+    int n = 0, height = u->height / u->patch;
+    memset(u->attention, 0, sizeof u->attention);
+    for (int l = 0; l < u->levels; l++)
+        if (unet_attends(&config->unet, height >> l)) u->attention[n++] = height >> l;
+    if (u->style.head_channels) u->style.heads = 1;
+    if (c.diffusion_steps == 1000) {            /* a thousand scaled by 1000/T */
+        c.rescale_t = false;
+        if (strcmp(c.schedule, "linear_scaled") == 0) c.schedule = "linear";
+    }
+    if (strcmp(c.schedule, "cosine") == 0) c.beta_first = c.beta_last = 0;
+    return c;
+}
+
+const char *config_difference(const Config *x, const Config *y)
+{
+    static const char *const free_to_differ[] = {"preset", "dataset", "init", "loss"};
+    Config a = simplify(x), b = simplify(y);
+    for (const Entry *e = entries; strcmp(e->key, "optimizer") != 0; e++) {
+        Text p = {.arena = scratch()}, q = {.arena = scratch()};
+        bool differ = true;
+        for (int i = 0; i < 4; i++) differ &= strcmp(e->key, free_to_differ[i]) != 0;
+        put_entry(&p, NULL, e, &a);
+        put_entry(&q, NULL, e, &b);
+        if (differ && strcmp(p.bytes, q.bytes) != 0)
+            return arena_printf(scratch(), "%s is %s, not %s", e->key, p.bytes, q.bytes);
+    }
+    return NULL;
 }
 
 static int in_range(int64_t n, const char *key, const char *where)

@@ -20,6 +20,7 @@ typedef struct {
     double beta_first, beta_last;
     bool rescale_t;                 /* the network is told t 1000/T */
     const char *prediction, *variance, *loss;   /* diffusion/process.h, objective.h */
+    bool no_clip;                   /* sampling lets x0_hat leave [-1, 1] */
     int batch;
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
     double label_dropout;           /* share of the labels left out: for guidance.h */
@@ -49,6 +50,10 @@ void config_put(Text *t, const char *key, const Config *c);
 
 /* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
+
+/* The first difference between two networks or their processes, "groups is 8, not 32", or
+ * NULL; what only says the same in other words is none.  It is in the scratch arena. */
+const char *config_difference(const Config *x, const Config *y);
 
 /* Copies the texts into the arena, so that c outlives what it was made from. */
 void config_own(Arena *a, Config *c);

@@ -116,6 +116,22 @@ const char *run_checkpoint(Arena *a, const char *run)
     return path;
 }
 
+void run_write_config(const char *run, const RunPlan *plan, const Config *c)
+{
+    Arena a = arena_create();
+    Text text = {.arena = &a, .pretty = true};
+    json_open_object(&text, NULL);
+    json_put_text(&text, "source", plan->source);
+    json_put_text(&text, "data", plan->data ? plan->data : "");
+    json_put_integer(&text, "steps", plan->steps);
+    json_put_number(&text, "minutes", plan->minutes);
+    config_put(&text, "config", c);
+    json_close(&text);
+    text_printf(&text, "\n");
+    file_write(run_path(&a, run, "config.json"), text.bytes, text.length);
+    arena_destroy(&a);
+}
+
 void run_source(Arena *a, const char *run, const char **source, const char **data)
 {
     if (!file_is_folder(run))

@@ -36,6 +36,16 @@ void model_load(Model *m, const char *checkpoint, bool for_training);
 void model_save(const Model *m, const char *checkpoint);
 void model_destroy(Model *m);
 
+/* What RUN/config.json says beside the configuration: where the data is, and how long to
+ * train.  An imported run has no data. */
+typedef struct {
+    const char *source, *data;
+    long steps;
+    double minutes;
+} RunPlan;
+
+void run_write_config(const char *run, const RunPlan *plan, const Config *c);
+
 /* RUN/name; owned by the arena. */
 const char *run_path(Arena *a, const char *run, const char *name);
 

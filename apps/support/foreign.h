@@ -1,0 +1,55 @@
+/* Networks in the files of other programs, as Configs of ours and back.
+ *
+ *     what                      weights                              arguments    process
+ *     diffusers folder          diffusion_pytorch_model.safetensors  config.json  scheduler_
+ *                               (or in unet/)                                     config.json
+ *     OpenAI's, NVlabs' file    X.safetensors                        X.json       "_diffusion"
+ *                                                                                 in X.json
+ *
+ * The class of the network is recognised from the names of the arrays.  X.json holds the
+ * arguments of the class's constructor; its "_diffusion" those of OpenAI's
+ * create_gaussian_diffusion.
+ *
+ * Writing is proved by reading: what was written is read back, and if the Config that comes
+ * out is another, then the family cannot express this model. */
+#ifndef APPS_SUPPORT_FOREIGN_H
+#define APPS_SUPPORT_FOREIGN_H
+
+#include "apps/support/config.h"
+#include "diffusion/process.h"
+#include "nn/published.h"
+#include "tensor/safetensors.h"
+
+typedef struct {
+    SafeTensors file;
+    PublishedNet net;
+    Config config;
+    const char *class;
+} Foreign;
+
+/* path: a folder or a .safetensors file; arguments: a JSON file, or NULL for the one beside
+ * it; size: height and width, 0 for those in the arguments.  The arena owns the result.
+ * Fails at whatever is missing or not supported; a pickle is refused. */
+Foreign foreign_open(Arena *a, const char *path, const char *arguments, const int size[2]);
+
+/* The texts of both JSON files for a model of ours.  family: "diffusers", "openai", "edm".
+ * Fails with the reason if the family cannot express it. */
+typedef struct {
+    PublishedNet net;
+    const char *weights, *arguments, *process;      /* names of the files; process or NULL */
+    const char *arguments_text, *process_text;
+} ForeignText;
+
+ForeignText foreign_describe(Arena *a, const char *family, const Config *c);
+
+/* ---- processes: foreign_process.c ---------------------------------------------- */
+
+/* The notation of a family for its diffusion process. */
+typedef struct {
+    void (*read)(Config *c, const Json *process, const char *where);
+    void (*write)(Text *t, const Config *c);    /* members of an open object */
+} ProcessNotation;
+
+extern const ProcessNotation diffusers_process, openai_process;
+
+#endif
