@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 static int failures;        /* in the test that runs now */
 
@@ -112,6 +114,27 @@ const char *test_folder(void)
         atexit(remove_folder);
     }
     return folder;
+}
+
+int drift_run(const char **output, const char *before, const char *args)
+{
+    static Arena a;
+    if (!a.region.base) a = arena_create();
+    const char *program = getenv("DRIFT"), *log = arena_printf(&a, "%s/output", test_folder());
+    if (!program) program = "build/drift";
+    int status = system(arena_printf(&a, "(%s %s %s) > %s 2>&1", before, program, args, log));
+    Bytes text = file_read(&a, log);
+    *output = arena_printf(&a, "%.*s", (int)text.size, (const char *)text.data);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void check_drift_at(const char *file, int line, int code, const char *words,
+                    const char *args)
+{
+    const char *output;
+    int got = drift_run(&output, "", args);
+    check_int_at(file, line, got, code, args);
+    if (!strstr(output, words)) check_text_at(file, line, output, words, args);
 }
 
 int run_tests(int argc, char **argv, const Test tests[], int count)

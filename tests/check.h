@@ -51,6 +51,14 @@ void check_at_most_at(const char *file, int line, double got, double limit, cons
 void check_stops_at(const char *file, int line, void (*f)(void *), void *argument,
                     const char *words);
 
+/* Runs `BEFORE drift ARGS` in a shell and returns the exit code; *output is what was
+ * printed.  The program is $DRIFT, or build/drift. */
+int drift_run(const char **output, const char *before, const char *args);
+
+/* It must end with this code and print the words. */
+void check_drift_at(const char *file, int line, int code, const char *words,
+                    const char *args);
+
 /* Fills x with numbers in [-1, 1) that depend on the seed alone. */
 void fill_uniform(Real *x, size_t n, unsigned seed);
 

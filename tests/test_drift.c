@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "apps/support/png.h"
 #include "tests/check.h"
@@ -18,30 +17,8 @@ static const char *in_folder(const char *name)
     return TEXT("%s/%s", test_folder(), name);
 }
 
-/* Runs `BEFORE drift ARGS` in a shell and returns the exit code; *output is what was
- * printed. */
-static int drift(const char **output, const char *before, const char *args)
-{
-    const char *program = getenv("DRIFT"), *log = in_folder("output");
-    if (!program) program = "build/drift";
-    int status = system(TEXT("(%s %s %s) > %s 2>&1", before, program, args, log));
-    Bytes text = file_read(&arena, log);
-    *output = TEXT("%.*s", (int)text.size, (const char *)text.data);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* The rest is `drift`'s arguments, as printf takes them. */
 #define check_drift(code, words, ...) check_drift_at(HERE, code, words, TEXT(__VA_ARGS__))
-
-static void check_drift_at(const char *file, int line, int code, const char *words,
-                           const char *args)
-{
-    const char *output;
-    int got = drift(&output, "", args);
-    check_int_at(file, line, got, code, TEXT("exit code of drift %s", args));
-    if (!strstr(output, words))
-        check_text_at(file, line, output, words, TEXT("the output of drift %s", args));
-}
 
 static const char *pictures(void)
 {
@@ -97,7 +74,7 @@ static void resuming_gives_the_same_bytes(void)
 static void a_signal_stops_in_order(void)
 {
     const char *t = test_folder(), *output;
-    check(drift(&output, "timeout -s INT 2",
+    check(drift_run(&output, "timeout -s INT 2",
                 TEXT("%s --steps 100000000 --out %s/s", train(), t)) != 0);
     check(strstr(output, "drift train --resume") != NULL);
     const char *step = strstr(output, "stopped at step");
@@ -213,7 +190,7 @@ static void a_full_disk_loses_nothing(void)
     const char *t = test_folder(), *output;
     check_drift(0, "done", "%s --steps 3 --out %s/d", train(), t);
     Bytes before = checkpoint("d");
-    check_int(drift(&output, "ulimit -f 40; trap '' XFSZ; exec",
+    check_int(drift_run(&output, "ulimit -f 40; trap '' XFSZ; exec",
                     TEXT("train --resume %s/d --steps 6", t)), 1);
     check(strstr(output, "cannot write") != NULL);
     check(same(before, checkpoint("d")));
@@ -226,7 +203,7 @@ static void a_small_set_is_learned(void)
 {
     const char *output, *args = TEXT("%s --batch 16 --steps 300 --lr 3e-3 --out %s/l",
                                      train(), test_folder());
-    check_int(drift(&output, "", args), 0);
+    check_int(drift_run(&output, "", args), 0);
     const char *loss = strstr(output, ": loss ");
     check(loss && strtod(loss + 7, NULL) < 0.25);
 }
