@@ -90,5 +90,6 @@ void golden_timesteps(Golden *g);
 void golden_gaussian(Golden *g);
 void golden_loops(Golden *g);
 void golden_schedulers(Golden *g);
+void golden_metrics(Golden *g);
 
 #endif

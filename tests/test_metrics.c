@@ -1,0 +1,82 @@
+/* Measures of samples on numbers that can be checked by hand, and the eigenvalues below. */
+#include <math.h>
+#include <string.h>
+
+#include "diffusion/metrics.h"
+#include "tensor/linear.h"
+#include "tests/check.h"
+
+/* [[2, 1], [1, 2]] has 1 and 3; a matrix of ones has n and zeros. */
+static void eigenvalues_by_hand(void)
+{
+    double a[] = {2, 1, 1, 2}, value[5], v[4], ones[25];
+    symmetric_eigen(a, value, v, 2);
+    check_close(value[0], 1, 1e-15);
+    check_close(value[1], 3, 1e-15);
+    check_close(fabs(v[0]), sqrt(0.5), 1e-15);
+    for (int i = 0; i < 25; i++) ones[i] = 1;
+    symmetric_eigen(ones, value, NULL, 5);
+    double sum = 0, most = 0;
+    for (int i = 0; i < 5; i++) sum += value[i], most = fmax(most, value[i]);
+    check_close(most, 5, 1e-14);
+    check_close(sum, 5, 1e-14);
+}
+
+/* x' x has a root, and the root times itself is x' x again, also where x has few rows. */
+static void roots_multiply_back(void)
+{
+    enum { D = 17 };
+    for (int N = 1; N <= 33; N += 8) {
+        Real x[33 * D];
+        double a[D * D] = {0}, copy[D * D], root[D * D], back[D * D];
+        fill_uniform(x, (size_t)(N * D), (unsigned)N);
+        for (int n = 0; n < N; n++)
+            for (int i = 0; i < D * D; i++)
+                a[i] += (double)x[n * D + i / D] * (double)x[n * D + i % D];
+        memcpy(copy, a, sizeof a);
+        symmetric_root(root, copy, D);
+        matrix_multiply(back, root, root, D);
+        for (int i = 0; i < D * D; i++) check_close(back[i], a[i], 1e-12);
+    }
+}
+
+/* One feature, means 0 and 3, deviations 1 and 2: 3^2 + (1 - 2)^2 = 10. */
+static void frechet_by_hand(void)
+{
+    Moments p = {1, (double[]){0}, (double[]){1}}, q = {1, (double[]){3}, (double[]){4}};
+    check_close(frechet_distance(&p, &q), 10, 1e-14);
+    check_close(frechet_distance(&q, &p), 10, 1e-14);
+    Moments zero = {1, (double[]){3}, (double[]){0}};
+    check_close(frechet_distance(&zero, &q), 4, 1e-14);
+}
+
+/* Sure of each of K classes in turn: K.  Always the same answer: 1. */
+static void scores_by_hand(void)
+{
+    static const double sure[] = {1, 0, 0, 0, 1, 0, 0, 0, 1}, same[] = {0.5, 0.5, 0.5, 0.5};
+    check_close(inception_score((Features){3, 3, sure}, 3), 3, 1e-14);
+    check_close(inception_score((Features){2, 2, same}, 2), 1, 1e-14);
+    check_close(inception_score((Features){3, 3, sure}, 2), (2 + 1) / 2.0, 1e-14);
+}
+
+/* On a line: 0 1 3, each with a ball to its nearest neighbour. */
+static void neighbours_by_hand(void)
+{
+    static const double set[] = {0, 1, 3}, points[] = {-1, 2.5, 5.5, 1.5};
+    double radius[3];
+    neighbour_radii(radius, (Features){3, 1, set}, 1);
+    check_close(radius[0], 1, 0);
+    check_close(radius[1], 1, 0);
+    check_close(radius[2], 4, 0);
+    Features three = {3, 1, set};
+    check_close(share_inside((Features){4, 1, points}, three, radius), 0.75, 0);
+    neighbour_radii(radius, (Features){3, 1, set}, 2);
+    check_close(radius[0], 9, 0);
+}
+
+static const Test tests[] = {
+    T(eigenvalues_by_hand), T(roots_multiply_back), T(frechet_by_hand), T(scores_by_hand),
+    T(neighbours_by_hand),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
