@@ -20,8 +20,8 @@ int export_main(int argc, char **argv)
 {
     static const Usage usage = {
         "drift export RUN --to diffusers|openai|edm --out DIR [options]",
-        "Writes a model as files of another program: its weights with that program's names\n"
-        "and order, and the arguments that make the same network there.", 1};
+        "Writes a model as files of another program: its weights with that program's\n"
+        "names and order, and the arguments that make the same network there.", 1};
     const char *run, *family = NULL, *out = NULL;
     bool live = false;
     Option options[] = {
@@ -44,7 +44,7 @@ int export_main(int argc, char **argv)
                    live ? m.params.value : m.ema.value[0]);
     write_text(out, text.arguments, text.arguments_text);
     if (text.process) write_text(out, text.process, text.process_text);
-    printf("%s: %zu parameters in %d arrays\n  %s/%s\n", text.net.class, m.params.size, w.count,
-           out, text.weights);
+    printf("%s: %zu parameters in %d arrays\n  %s/%s\n", text.net.class, m.params.size,
+           w.count, out, text.weights);
     return 0;
 }

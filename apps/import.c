@@ -1,4 +1,4 @@
-/* drift import: a network of another program becomes a run that `drift sample` draws with. */
+/* drift import: a network of another program becomes a run to draw with. */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,13 +25,15 @@ static CommandLine parse_command_line(int argc, char **argv)
     CommandLine c = {0};
     Option options[] = {
         {"out", OPTION_TEXT, &c.out, "RUN", "the folder to make", 0},
-        {"config", OPTION_TEXT, &c.config, "FILE", "the arguments [X.json or config.json]", 0},
+        {"config", OPTION_TEXT, &c.config, "FILE",
+         "the arguments [X.json or config.json]", 0},
         {"size", OPTION_INTS, c.size, "H,W", "of the images [as the arguments say]", 0},
         {0},
     };
     if (options_parse(argc, argv, &usage, options, &c.path) != 1 || !c.out)
         fail_usage("which network, and --out where?  usage: %s", usage.synopsis);
-    if (c.size[0] && (!c.size[1] || c.size[2])) fail_usage("--size: want two numbers, H,W");
+    if (c.size[0] && (!c.size[1] || c.size[2]))
+        fail_usage("--size: want two numbers, H,W");
     return c;
 }
 
@@ -55,8 +57,9 @@ int import_main(int argc, char **argv)
 
     const Config *k = &m.config;
     printf("%s: %zu parameters in %d arrays; images of %dx%dx%d; %d steps, %s, %s, %s\n"
-           "try next     drift sample %s --count 16\n", f.class, m.params.size, w.count,
-           k->unet.height, k->unet.width, k->unet.channels, k->diffusion_steps, k->schedule,
-           k->prediction, k->variance, c.out);
+           "try next     drift sample %s --count 16\n",
+           f.class, m.params.size, w.count, k->unet.height, k->unet.width,
+           k->unet.channels, k->diffusion_steps, k->schedule, k->prediction, k->variance,
+           c.out);
     return 0;
 }

@@ -1,10 +1,13 @@
 /* drift info: what is in a run, a .safetensors file or a preset. */
 #include <stdio.h>
+#include <string.h>
 
 #include "apps/commands.h"
 #include "apps/support/example.h"
 #include "apps/support/graph.h"
+#include "apps/support/statistics.h"
 #include "tensor/error.h"
+#include "tensor/npy.h"
 
 /* By block: parameters, memory and work of a training step. */
 static void describe_model(Example *e)
@@ -28,14 +31,11 @@ static void describe_model(Example *e)
     arena_destroy(&a);
 }
 
-static void print_tensors(const SafeTensors *f)
+static void print_metadata(const SafeTensors *f)
 {
-    for (int i = 0; i < f->count; i++) {
-        const SafeEntry *e = &f->entries[i];
-        printf("  %-4s %-44s [", dtype_name(e->dtype), e->name);
-        for (int k = 0; k < e->rank; k++) printf("%s%lld", k ? ", " : "", (long long)e->dim[k]);
-        printf("]\n");
-    }
+    if (!f->metadata) return;
+    for (const Json *m = f->metadata->child; m; m = m->next)
+        printf("%-15s %s\n", m->name, m->text);
 }
 
 int info_main(int argc, char **argv)
@@ -44,13 +44,15 @@ int info_main(int argc, char **argv)
     bool tensors = false;
     Example e = EXAMPLE;
     Option options[] = {
-        {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays of a file too", 0},
+        {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays of a run too", 0},
         EXAMPLE_OPTIONS(&e),
         {0},
     };
-    Usage usage = {"drift info RUN|FILE|PRESET [options]",
-                   "Tells what a run folder, a .safetensors file or a preset holds: for a\n"
-                   "model what each block costs.", 1};
+    Usage usage = {
+        "drift info RUN|FILE|PRESET [options]",
+        "Tells what a run folder or a preset holds: for a model what each block\n"
+        "costs.  Of another .safetensors, .npy or .npz file it lists the arrays,\n"
+        "with the range and mean of their numbers.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which run, file or preset?  usage: %s", usage.synopsis);
 
@@ -58,17 +60,19 @@ int info_main(int argc, char **argv)
     SafeTensors f = {0};
     const char *config = NULL;
     if (file_exists(words[0])) {
-        f = safetensors_read(&a, run_checkpoint(&a, words[0]));
-        config = safetensors_metadata(&f, "config");
+        Bytes b = file_read(&a, run_checkpoint(&a, words[0]));
+        f = npy_is(b) ? npy_parse(&a, b) : safetensors_parse(&a, b);
+        if (safetensors_metadata(&f, "format") &&
+            strcmp(safetensors_metadata(&f, "format"), "drift") == 0)
+            config = safetensors_metadata(&f, "config");
         printf("%s: %d arrays\n", f.path, f.count);
-        if (config) printf("configuration   %s\n", config);
+        print_metadata(&f);
     }
     if (config || !f.path) {
         example_open(&e, words[0], options);
-        if (config) printf("step            %ld\n", e.model.optimizer.step);
         describe_model(&e);
         example_close(&e);
     }
-    if (f.path && (tensors || !config)) print_tensors(&f);
+    if (f.path && (tensors || !config)) statistics_print(&f);
     return 0;
 }

@@ -13,7 +13,8 @@ Moments feature_moments(Arena *a, Features f)
 {
     int N = f.N, D = f.D;
     require(N >= 2 && D >= 1, "moments of %d vectors of %d features", N, D);
-    Moments m = {D, arena_new(a, double, (size_t)D), arena_new(a, double, (size_t)(D * D))};
+    Moments m = {D, arena_new(a, double, (size_t)D),
+                 arena_new(a, double, (size_t)(D * D))};
     memset(m.mean, 0, (size_t)D * sizeof *m.mean);
     memset(m.covariance, 0, (size_t)(D * D) * sizeof *m.covariance);
     for (int n = 0; n < N; n++)
@@ -33,8 +34,9 @@ static double trace(const double *a, int n)
     return sum;
 }
 
-/* tr (S1 S2)^(1/2).  S1 S2 is not symmetric, but has the eigenvalues of R S2 R, R = S1^(1/2),
- * which is: S1 S2 = R (R S2 R) R^-1 where R can be inverted, and both are continuous. */
+/* tr (S1 S2)^(1/2).  S1 S2 is not symmetric, but has the eigenvalues of R S2 R with
+ * R = S1^(1/2), which is: S1 S2 = R (R S2 R) R^-1 where R can be inverted, and both are
+ * continuous. */
 static double trace_root(const double *S1, const double *S2, int n)
 {
     Arena *s = scratch();
@@ -57,7 +59,8 @@ double frechet_distance(const Moments *p, const Moments *q)
     int D = p->D;
     require(D == q->D, "moments of %d and %d features", D, q->D);
     double apart = 0;
-    for (int i = 0; i < D; i++) apart += (p->mean[i] - q->mean[i]) * (p->mean[i] - q->mean[i]);
+    for (int i = 0; i < D; i++)
+        apart += (p->mean[i] - q->mean[i]) * (p->mean[i] - q->mean[i]);
     return fmax(0, apart + trace(p->covariance, D) + trace(q->covariance, D) -
                        2 * trace_root(p->covariance, q->covariance, D));
 }
@@ -101,7 +104,8 @@ static double squared_distance(const double *x, const double *y, int D)
 void neighbour_radii(double *radius, Features f, int k)
 {
     require(k >= 1 && k < f.N, "neighbour %d among %d", k, f.N - 1);
-    double *nearest = arena_new(scratch(), double, (size_t)k);  /* the k smallest, rising */
+    size_t mark = arena_mark(scratch());
+    double *nearest = arena_new(scratch(), double, (size_t)k);  /* smallest, rising */
     for (int n = 0; n < f.N; n++) {
         int found = 0;
         for (int m = 0; m < f.N; m++) {
@@ -114,6 +118,7 @@ void neighbour_radii(double *radius, Features f, int k)
         }
         radius[n] = nearest[k - 1];
     }
+    arena_rewind(scratch(), mark);
 }
 
 double share_inside(Features points, Features set, const double *radius)

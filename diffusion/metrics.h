@@ -5,12 +5,12 @@
  *     Frechet distance     of two Gaussians with the sets' means m and covariances S
  *                          (Heusel 2017; FID with Inception's features):
  *                              |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
- *     inception score      exp of the mean over images of KL(p(y|x) || p(y)): sure of each
- *                          image, unsure of all together (Salimans 2016)
- *     precision, recall    shares of the generated images inside the reference set, and of
- *                          the reference images inside the generated one; a set is the union
- *                          of balls around its members that reach to their k-th neighbour
- *                          (Kynkaanniemi 2019, k = 3)
+ *     inception score      exp of the mean over images of KL(p(y|x) || p(y)): sure of
+ *                          each image, unsure of all together (Salimans 2016)
+ *     precision, recall    shares of the generated images inside the reference set, and
+ *                          of the reference images inside the generated one; a set is
+ *                          the union of balls around its members that reach to their
+ *                          k-th neighbour (Kynkaanniemi 2019, k = 3)
  *
  * All in double, from features in row-major [N, D]. */
 #ifndef DIFFUSION_METRICS_H
@@ -34,8 +34,8 @@ Moments feature_moments(Arena *a, Features f);
 /* Never below 0.  Covariances may be singular, as they are with N <= D. */
 double frechet_distance(const Moments *p, const Moments *q);
 
-/* Mean over splits of `split` rows in turn, the last perhaps shorter, of the score of one:
- * p [N, K] are class probabilities. */
+/* The mean score of splits of `split` rows in turn, the last perhaps shorter; p [N, K]
+ * are class probabilities. */
 double inception_score(Features p, int split);
 
 /* radius [N]: the squared distance to the k-th nearest other member; k < N. */

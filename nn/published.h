@@ -79,7 +79,7 @@ typedef struct {
     const char *order;          /* "h3c": heads outside, then q k v, then channels */
     PublishedArray *list;
     int count;
-    const char **filters;       /* arrays that hold only the taps of a resampling filter */
+    const char **filters;       /* arrays that only hold the taps of a filter */
     int filter_count;
     int place['z' + 1];         /* what {n}, {l} ... mean in the names of blocks */
 } Published;

@@ -28,7 +28,7 @@ struct PublishedNames {
     const char *downsample_conv, *upsample_conv;    /* or a convolution at that place */
     const char *pyramid;
     const char *filters[2];                 /* in a block that changes the size, and */
-    const char *pyramid_filter;             /* in the pyramid: arrays that hold the taps */
+    const char *pyramid_filter;             /* in the pyramid: where the taps are */
 };
 
 typedef struct {

@@ -133,7 +133,8 @@ static void write_types(Text *t, const char *key, const UNetConfig *c, bool down
 
 static void write_unet(Text *t, const UNetConfig *c)
 {
-    bool cosines_first = strcmp(c->waves, "openai") == 0 || strcmp(c->waves, "cosine") == 0;
+    bool cosines_first =
+        strcmp(c->waves, "openai") == 0 || strcmp(c->waves, "cosine") == 0;
     bool shifted = strcmp(c->waves, "ddpm") == 0 || strcmp(c->waves, "cosine") == 0;
     int width[MAX_LEVELS];
     for (int l = 0; l < c->levels; l++) width[l] = unet_channels(c, l);
@@ -160,9 +161,9 @@ static void write_unet(Text *t, const UNetConfig *c)
 }
 
 const PublishedClass diffusers_classes[] = {
-    {"UNet2DModel-0.9", ".query.weight", "sample_size", &old_names, read_unet, NULL, defaults,
-     fixed},
-    {"UNet2DModel", "conv_norm_out.", "sample_size", &names, read_unet, write_unet, defaults,
-     fixed},
+    {"UNet2DModel-0.9", ".query.weight", "sample_size", &old_names, read_unet, NULL,
+     defaults, fixed},
+    {"UNet2DModel", "conv_norm_out.", "sample_size", &names, read_unet, write_unet,
+     defaults, fixed},
     {NULL},
 };

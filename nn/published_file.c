@@ -28,8 +28,8 @@ static const char *find_prefix(const SafeTensors *f)
 static const SafeEntry *find(Reader *r, const char *name)
 {
     size_t mark = arena_mark(scratch());
-    const SafeEntry *e = safetensors_find(r->file, arena_printf(scratch(), "%s%s", r->prefix,
-                                                                name));
+    const SafeEntry *e =
+        safetensors_find(r->file, arena_printf(scratch(), "%s%s", r->prefix, name));
     arena_rewind(scratch(), mark);
     return e;
 }
@@ -63,7 +63,8 @@ static const SafeEntry *need(Reader *r, const char *name, Shape shape)
     Arena *a = r->text.arena;
     if (!e) complain(r, name, "missing");
     else if (!same_shape(e, shape))
-        complain(r, name, arena_printf(a, "want %s, found %s", SHOW(shape), show_shape(a, e)));
+        complain(r, name,
+                 arena_printf(a, "want %s, found %s", SHOW(shape), show_shape(a, e)));
     else if (e->dtype > DTYPE_BF16)
         complain(r, name, arena_printf(a, "elements of type %s", dtype_name(e->dtype)));
     else return e;
@@ -125,8 +126,8 @@ void published_load(const SafeTensors *file, const Published *w, int taps, Real 
         if (!is_known(w, name + strlen(r.prefix))) complain(&r, name, "unexpected");
     }
     if (r.troubles)
-        fail("%s does not fit its configuration; %d arrays differ:%s%s", file->path, r.troubles,
-             r.text.bytes, r.troubles > NAMED ? "\n  ..." : "");
+        fail("%s does not fit its configuration; %d arrays differ:%s%s", file->path,
+             r.troubles, r.text.bytes, r.troubles > NAMED ? "\n  ..." : "");
     arena_destroy(&a);
 }
 
@@ -145,7 +146,8 @@ static SafeEntry make_entry(Arena *a, const PublishedArray *p, const Real *ours)
     published_write(p, ours, theirs);
     for (size_t i = 0; i < p->size; i++) data[i] = (float)theirs[i];
     arena_rewind(scratch(), mark);
-    SafeEntry e = {.name = p->name, .dtype = DTYPE_F32, .rank = p->shape.rank, .data = data};
+    SafeEntry e = {.name = p->name, .dtype = DTYPE_F32, .rank = p->shape.rank,
+                   .data = data};
     for (int i = 0; i < e.rank; i++) e.dim[i] = p->shape.dim[i];
     return e;
 }

@@ -76,7 +76,8 @@ static bool same_value(const Json *a, const Json *b)
 
 void arguments_check(const Arguments *a, const Json *fixed, const char *of)
 {
-    if (a->given->kind != JSON_OBJECT) fail("%s: the arguments are not an object", a->where);
+    if (a->given->kind != JSON_OBJECT)
+        fail("%s: the arguments are not an object", a->where);
     for (const Json *j = a->given->child; j; j = j->next) {
         const Json *only = json_find(fixed, j->name);
         if (only && !same_value(only, j))

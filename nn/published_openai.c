@@ -139,8 +139,10 @@ Published published_classifier(Arena *a, const PublishedNet *net, const Params *
 /* ---- classes ------------------------------------------------------------------- */
 
 const PublishedClass openai_classes[] = {
-    {"UNetModel", "output_blocks.", "image_size", &names, read_unet, write_unet, "{" DEFAULTS "}", fixed},
-    {"SuperResModel", NULL, "image_size", &names, read_superres, NULL, "{" DEFAULTS "}", fixed},
+    {"UNetModel", "output_blocks.", "image_size", &names, read_unet, write_unet,
+     "{" DEFAULTS "}", fixed},
+    {"SuperResModel", NULL, "image_size", &names, read_superres, NULL,
+     "{" DEFAULTS "}", fixed},
     {"EncoderUNetModel", "input_blocks.", "image_size", &names, read_classifier, NULL,
      "{" DEFAULTS ", \"pool\": null}",
      fixed},

@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "tensor/safetensors.h"
+
 enum { NPY_RANK = 4 };
 
 typedef enum { NPY_UINT8, NPY_INT64 } NpyType;
@@ -28,5 +30,13 @@ typedef struct {
  * would pass the 4 GiB that its fields can tell. */
 void npy_write(const char *path, NpyArray array);
 void npz_write(const char *path, const NpyArray arrays[], int count);
+
+/* Is it a .npy or .npz file?  By its first bytes. */
+bool npy_is(Bytes file);
+
+/* Its arrays (that of a .npy is called "array"), in the form of safetensors.h and pointing
+ * into the file.  Fails on what is damaged, compressed, column by column, or of a type that
+ * safetensors does not have. */
+SafeTensors npy_parse(Arena *a, Bytes file);
 
 #endif

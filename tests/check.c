@@ -120,9 +120,11 @@ int drift_run(const char **output, const char *before, const char *args)
 {
     static Arena a;
     if (!a.region.base) a = arena_create();
-    const char *program = getenv("DRIFT"), *log = arena_printf(&a, "%s/output", test_folder());
+    const char *program = getenv("DRIFT"),
+               *log = arena_printf(&a, "%s/output", test_folder());
     if (!program) program = "build/drift";
-    int status = system(arena_printf(&a, "(%s %s %s) > %s 2>&1", before, program, args, log));
+    int status =
+        system(arena_printf(&a, "(%s %s %s) > %s 2>&1", before, program, args, log));
     Bytes text = file_read(&a, log);
     *output = arena_printf(&a, "%.*s", (int)text.size, (const char *)text.data);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

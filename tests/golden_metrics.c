@@ -56,7 +56,8 @@ static void compare_precision(Golden *g)
 
 void golden_metrics(Golden *g)
 {
-    compare_frechet(g, read_features(g, "features_ref"), read_features(g, "features_gen"));
+    compare_frechet(g, read_features(g, "features_ref"),
+                    read_features(g, "features_gen"));
     compare_score(g, "inception_score/all/");
     compare_score(g, "inception_score/split/");
     compare_precision(g);

@@ -1,7 +1,7 @@
-/* Networks of other programs: what drift imports it exports to the same bytes, and whatever
- * does not fit is named.  The files are made here, weights by formula; that names, shapes
- * and numbers are those of the libraries is proved by the golden networks, which go through
- * the same nn/published.h. */
+/* Networks of other programs: what drift imports it exports to the same bytes, and
+ * whatever does not fit is named.  The files are made here, weights by formula; that
+ * names, shapes and numbers are those of the libraries is proved by the golden networks,
+ * which go through the same nn/published.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,10 @@ static Arena arena;
 #define TEXT(...) arena_printf(&arena, __VA_ARGS__)
 #define check_drift(code, words, ...) check_drift_at(HERE, code, words, TEXT(__VA_ARGS__))
 
-static const char *in_folder(const char *name) { return TEXT("%s/%s", test_folder(), name); }
+static const char *in_folder(const char *name)
+{
+    return TEXT("%s/%s", test_folder(), name);
+}
 
 static void write_text(const char *path, const char *text)
 {
@@ -40,7 +43,7 @@ static void fill(const Published *w, Real *value)
     }
 }
 
-/* The network of a class as its library would write it; returns its number of parameters. */
+/* The network of a class as its library would write it; returns its size. */
 static size_t write_network(const char *path, const char *class, const char *arguments,
                             int height)
 {
@@ -66,8 +69,9 @@ static bool same(const char *x, const char *y)
 
 #define DDPM(in_out, widths, down, up, size) \
     "{\"_class_name\": \"UNet2DModel\", \"_diffusers_version\": \"0.0.4\", " \
-    "\"act_fn\": \"silu\", \"attention_head_dim\": null, \"block_out_channels\": " widths \
-    ", \"center_input_sample\": false, \"down_block_types\": [" down "], " \
+    "\"act_fn\": \"silu\", \"attention_head_dim\": null, " \
+    "\"block_out_channels\": " widths ", \"center_input_sample\": false, " \
+    "\"down_block_types\": [" down "], " \
     "\"downsample_padding\": 0, \"flip_sin_to_cos\": false, \"freq_shift\": 1, " \
     "\"in_channels\": " in_out ", \"layers_per_block\": 2, " \
     "\"mid_block_scale_factor\": 1, \"norm_eps\": 1e-06, \"norm_num_groups\": 32, " \
@@ -105,16 +109,17 @@ static void check_convolution(const char *run, const char *ours, const char *the
     SafeTensors f = safetensors_read(&arena, TEXT("%s/%s/checkpoint.safetensors",
                                                   test_folder(), run));
     const SafeEntry *e = safetensors_find(&f, ours);
-    int O = (int)e->dim[0], K = (int)e->dim[1], I = (int)e->dim[3], o = O - 1, y = 2, i = I - 1;
+    int O = (int)e->dim[0], K = (int)e->dim[1], I = (int)e->dim[3];
+    int o = O - 1, y = 2, i = I - 1;
     GoldenWeights g = golden_weights("A1", "", theirs, SHAPE(O, I, K, K));
     Real *value = arena_new(&arena, Real, e->count);
     safetensors_to_reals(e, value);
-    check_close((double)value[((o * K + y) * K + 1) * I + i],
-                (double)golden_weights_value(&g, (uint32_t)(((o * I + i) * K + y) * K + 1)), 0);
+    float want = golden_weights_value(&g, (uint32_t)(((o * I + i) * K + y) * K + 1));
+    check_close((double)value[((o * K + y) * K + 1) * I + i], (double)want, 0);
 }
 
-static void check_family(const char *folder, const char *class, const char *config, int size,
-                         size_t parameters)
+static void check_family(const char *folder, const char *class, const char *config,
+                         int size, size_t parameters)
 {
     const char *t = test_folder();
     check_int((int)write_folder(folder, class, config, size), (int)parameters);
@@ -129,7 +134,8 @@ static void a_grey_ddpm_is_imported_and_drawn_with(void)
 {
     const char *t = test_folder();
     check_family("grey", "UNet2DModel-0.9", grey, 28, 1707009);
-    check_drift(0, "2 images with ddpm", "sample %s/grey-run --count 2 --sample-steps 2", t);
+    check_drift(0, "2 images with ddpm", "sample %s/grey-run --count 2 --sample-steps 2",
+                t);
     check_drift(0, "step            0", "info %s/grey-run", t);
     check_drift(1, "holds a run already", "import %s/grey --out %s/grey-run", t, t);
 }
@@ -149,13 +155,17 @@ static void google_ddpm_cifar10_32_is_imported(void)
     "\"label_dim\": 3, \"augment_dim\": 9, "
 #define VP "\"_diffusion\": {}, "
 
-static const struct Case { const char *name, *class, *to, *arguments; } cases[] = {
+static const struct Case {
+    const char *name, *class, *to, *arguments;
+} cases[] = {
     {"iddpm", "UNetModel", "openai",
      "{" OPENAI "\"out_channels\": 6, \"attention_resolutions\": [2], \"num_heads\": 4, "
      "\"use_scale_shift_norm\": true, \"_diffusion\": {\"steps\": 4000, "
-     "\"noise_schedule\": \"cosine\", \"learn_sigma\": true, \"rescale_timesteps\": true}}"},
+     "\"noise_schedule\": \"cosine\", \"learn_sigma\": true, "
+     "\"rescale_timesteps\": true}}"},
     {"adm", "UNetModel", "openai",
-     "{" OPENAI "\"out_channels\": 3, \"image_size\": 16, \"attention_resolutions\": [1, 2], "
+     "{" OPENAI
+     "\"out_channels\": 3, \"image_size\": 16, \"attention_resolutions\": [1, 2], "
      "\"num_classes\": 5, \"num_head_channels\": 16, \"resblock_updown\": true, "
      "\"_diffusion\": {\"sigma_small\": true, \"predict_xstart\": true}}"},
     {"ncsnpp", "SongUNet", "edm",
@@ -171,8 +181,10 @@ static void check_round_trip(const struct Case *c)
     const char *t = test_folder(), *n = c->name;
     write_network(TEXT("%s.safetensors", n), c->class, c->arguments, 16);
     write_text(TEXT("%s.json", n), c->arguments);
-    check_drift(0, c->class, "import %s/%s.safetensors --out %s/%s-run --size 16,16", t, n, t, n);
-    check_drift(0, c->class, "export %s/%s-run --to %s --out %s/%s-out", t, n, c->to, t, n);
+    check_drift(0, c->class, "import %s/%s.safetensors --out %s/%s-run --size 16,16", t,
+                n, t, n);
+    check_drift(0, c->class, "export %s/%s-run --to %s --out %s/%s-out", t, n, c->to, t,
+                n);
     check(same(TEXT("%s.safetensors", n), TEXT("%s-out/model.safetensors", n)));
     check_drift(0, c->class, "import %s/%s-out --out %s/%s-run2", t, n, t, n);
     check(same(TEXT("%s-run/checkpoint.safetensors", n),
@@ -206,9 +218,11 @@ static void what_a_family_cannot_say_is_not_exported(void)
     struct Case c = cases[0];
     c.name = "refused";
     check_round_trip(&c);
-    check_drift(1, "attention_up_last is", "export %s/refused-run --to edm --out %s/no", t, t);
+    check_drift(1, "attention_up_last is", "export %s/refused-run --to edm --out %s/no",
+                t, t);
     check_drift(1, "resample is", "export %s/refused-run --to edm --out %s/no", t, t);
-    check_drift(1, "UNet2DModel: ", "export %s/refused-run --to diffusers --out %s/no", t, t);
+    check_drift(1, "UNet2DModel: ", "export %s/refused-run --to diffusers --out %s/no", t,
+                t);
     check_drift(2, "there are diffusers, openai and edm",
                 "export %s/refused-run --to keras --out %s/no", t, t);
     check(!file_exists(in_folder("no")));
@@ -223,10 +237,12 @@ static uint64_t encode(Dtype dtype, float value)
 {
     union { float f; uint32_t u; } single = {.f = value};
     union { double d; uint64_t u; } wide = {.d = (double)value};
-    uint32_t sign = single.u >> 31, power = single.u >> 23 & 255, rest = single.u >> 13 & 1023;
+    uint32_t sign = single.u >> 31, power = single.u >> 23 & 255,
+             rest = single.u >> 13 & 1023;
     if (dtype == DTYPE_F64) return wide.u;
     if (dtype == DTYPE_BF16) return single.u >> 16;
-    if (dtype == DTYPE_F16) return value == 0 ? 0 : sign << 15 | (power - 112) << 10 | rest;
+    if (dtype == DTYPE_F16)
+        return value == 0 ? 0 : sign << 15 | (power - 112) << 10 | rest;
     return single.u;
 }
 
@@ -239,8 +255,10 @@ static void rewrite(const char *from, const char *to, Variant v)
         size_t size = dtype_size(v.dtype);
         uint8_t *data = arena_new(&arena, uint8_t, e[i].count * size);
         for (size_t k = 0; k < e[i].count; k++) {
-            uint64_t bits = encode(v.dtype, (float)((int)(k * 7 + (size_t)i) % 65 - 32) / 64);
-            for (size_t b = 0; b < size; b++) data[k * size + b] = (uint8_t)(bits >> 8 * b);
+            uint64_t bits =
+                encode(v.dtype, (float)((int)(k * 7 + (size_t)i) % 65 - 32) / 64);
+            for (size_t b = 0; b < size; b++)
+                data[k * size + b] = (uint8_t)(bits >> 8 * b);
         }
         e[i].name = TEXT("%s%s", v.prefix, e[i].name);
         e[i].dtype = v.dtype;
@@ -292,20 +310,27 @@ static void check_changed(const char *file, const char *old, const char *new,
 
 static void options_that_are_not_supported_are_named(void)
 {
-    static const struct { const char *file, *old, *new, *words; } rows[] = {
+    static const struct {
+        const char *file, *old, *new, *words;
+    } rows[] = {
         {"config.json", "\"silu\"", "\"gelu\"", "act_fn \"gelu\""},
         {"config.json", "\"silu\"", "7", "act_fn"},
-        {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": \"2\"", "layers_per"},
+        {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": \"2\"",
+         "layers_per"},
         {"config.json", "\"freq_shift\": 1", "\"freq_shift\": 5", "freq_shift 5 is not"},
         {"config.json", "{", "[", "line 1"},
         {"config.json", "UNet2DModel", "UNet2DConditionModel", "is of class UNet2DCond"},
-        {"config.json", "\"sample_size\": 28", "\"sample_size\": null", "--size H,W does"},
+        {"config.json", "\"sample_size\": 28", "\"sample_size\": null",
+         "--size H,W does"},
         {"config.json", "\"sample_size\": 28", "\"sample_size\": 30", "30/4 = 7.5"},
-        {"config.json", "[32, 64, 64]", "[32, 64, 96]", "want [96, 64, 3, 3], found [64, 64"},
-        {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 1", "unexpected"},
+        {"config.json", "[32, 64, 64]", "[32, 64, 96]",
+         "want [96, 64, 3, 3], found [64, 64"},
+        {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 1",
+         "unexpected"},
         {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 3",
          "resnets.2.conv1.weight: missing"},
-        {"scheduler_config.json", "\"linear\"", "\"exponential\"", "there are linear, scaled_"},
+        {"scheduler_config.json", "\"linear\"", "\"exponential\"",
+         "there are linear, scaled_"},
         {"scheduler_config.json", "\"trained_betas\": null", "\"trained_betas\": 3",
          "trained_betas"},
         {"scheduler_config.json", "fixed_large", "learned_range", "needs 2 channels out"},
@@ -332,15 +357,17 @@ static void bytes_that_are_no_network_are_refused(void)
     write_text("pickles/diffusion_pytorch_model.bin", "PK\3\4");
     check_drift(1, "is a Python pickle", "import %s/pickles --out %s/no", t, t);
     write_text("short.safetensors", "short");
-    check_drift(1, "is not a safetensors file", "import %s/short.safetensors --out %s/no", t, t);
+    check_drift(1, "is not a safetensors file", "import %s/short.safetensors --out %s/no",
+                t, t);
     write_text("lie.safetensors", "\x40\x42\x0f\x01\x01\x01\x01\x01{}");
-    check_drift(1, "is not a safetensors file", "import %s/lie.safetensors --out %s/no", t, t);
+    check_drift(1, "is not a safetensors file", "import %s/lie.safetensors --out %s/no",
+                t, t);
 
     write_network("cut.safetensors", cases[3].class, cases[3].arguments, 16);
     check_drift(1, "needs the arguments", "import %s/cut.safetensors --out %s/no", t, t);
     write_text("other.json", "{\"img_resolution\": 16}");
-    check_drift(1, "in_channels", "import %s/cut.safetensors --config %s/other.json --out %s/no",
-                t, t, t);
+    check_drift(1, "in_channels",
+                "import %s/cut.safetensors --config %s/other.json --out %s/no", t, t, t);
     write_text("cut.json", cases[3].arguments);
     check_int(system(TEXT("truncate -s -5 %s/cut.safetensors", t)), 0);
     check_drift(1, "cut short or damaged", "import %s/cut.safetensors --out %s/no", t, t);
@@ -352,7 +379,8 @@ static void a_process_must_be_told_where_it_is_not_known(void)
     const char *t = test_folder();
     write_network("edm.safetensors", cases[4].class, cases[4].arguments, 16);
     write_text("edm.json", "{" EDM "\"model_channels\": 64}");
-    check_drift(1, "\"_diffusion\": {} is that of", "import %s/edm.safetensors --out %s/no", t, t);
+    check_drift(1, "\"_diffusion\": {} is that of",
+                "import %s/edm.safetensors --out %s/no", t, t);
 }
 
 static const Test tests[] = {

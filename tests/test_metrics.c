@@ -1,4 +1,4 @@
-/* Measures of samples on numbers that can be checked by hand, and the eigenvalues below. */
+/* Measures of samples on numbers that can be checked by hand, and eigenvalues. */
 #include <math.h>
 #include <string.h>
 
@@ -53,7 +53,8 @@ static void frechet_by_hand(void)
 /* Sure of each of K classes in turn: K.  Always the same answer: 1. */
 static void scores_by_hand(void)
 {
-    static const double sure[] = {1, 0, 0, 0, 1, 0, 0, 0, 1}, same[] = {0.5, 0.5, 0.5, 0.5};
+    static const double sure[] = {1, 0, 0, 0, 1, 0, 0, 0, 1},
+                        same[] = {0.5, 0.5, 0.5, 0.5};
     check_close(inception_score((Features){3, 3, sure}, 3), 3, 1e-14);
     check_close(inception_score((Features){2, 2, same}, 2), 1, 1e-14);
     check_close(inception_score((Features){3, 3, sure}, 2), (2 + 1) / 2.0, 1e-14);

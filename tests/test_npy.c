@@ -141,9 +141,76 @@ static void refuses_what_does_not_fit(void)
     check(!file_exists(path));
 }
 
+/* ---- reading ------------------------------------------------------------------- */
+
+static void reads_what_was_written(void)
+{
+    const char *path = in_folder("read.npz");
+    npz_write(path, samples, 2);
+    Bytes b = file_read(&arena, path);
+    check(npy_is(b));
+    SafeTensors f = npy_parse(&arena, b);
+    check_int(f.count, 2);
+    check_text(f.entries[1].name, "arr_1");
+    check_int(f.entries[0].dtype, DTYPE_U8);
+    check_int(f.entries[0].rank, 4);
+    check_int((long long)f.entries[0].count, 12);
+    check(memcmp(f.entries[0].data, "the pixels..", 12) == 0);
+    Real value[2];
+    safetensors_to_reals(&f.entries[1], value);
+    check_close((double)value[0], 7, 0);
+    check_int(npy_parse(&arena, written(samples[1])).entries[0].dtype, DTYPE_I64);
+}
+
+static void parse_bytes(void *bytes)
+{
+    Arena a = arena_create();
+    npy_parse(&a, *(Bytes *)bytes);
+    arena_destroy(&a);
+}
+
+/* Bytes `old` of a small .npy replaced by as many others. */
+static void check_damage(const char *old, const char *new, const char *words)
+{
+    Bytes f = written((NpyArray){NPY_UINT8, 2, {2, 3}, "abcdef"});
+    char *data = arena_new(&arena, char, f.size);
+    memcpy(data, f.data, f.size);
+    for (size_t i = 0; i + strlen(old) <= f.size; i++)
+        if (memcmp(data + i, old, strlen(old)) == 0) memcpy(data + i, new, strlen(old));
+    Bytes damaged = {"a.npy", (uint8_t *)data, f.size};
+    check_stops(parse_bytes, &damaged, words);
+}
+
+static void damage_is_told(void)
+{
+    check_damage("|u1", "<c8", "elements of type '<c8'");
+    check_damage("False", "True ", "column by column");
+    check_damage("(2, 3)", "(2, 4)", "needs 8 bytes, 6 follow");
+    check_damage("(2, 3)", "(2,-3)", "its shape cannot be read");
+    check_damage("(2, 3)", "[2, 3]", "not in brackets");
+    check_damage("'shape'", "'shaqe'", "has no shape");
+}
+
+/* Every beginning of a zip, and every zip with one byte inverted, is read or refused. */
+static void no_bytes_make_it_crash(void)
+{
+    const char *path = in_folder("zip.npz");
+    npz_write(path, samples, 2);
+    Bytes f = file_read(&arena, path);
+    for (size_t n = 6; n < f.size; n++) {
+        uint8_t *copy = arena_new(&arena, uint8_t, f.size);
+        memcpy(copy, f.data, f.size);
+        Bytes cut = {path, copy, n}, whole = {path, copy, f.size};
+        check_stops(parse_bytes, &cut, path);
+        copy[n] = (uint8_t)~copy[n];
+        error_catch(parse_bytes, &whole);
+    }
+}
+
 static const Test tests[] = {
     T(writes_npy_by_hand), T(writes_every_rank), T(writes_labels_lowest_byte_first),
     T(writes_a_zip), T(writes_the_same_bytes_again), T(refuses_what_does_not_fit),
+    T(reads_what_was_written), T(damage_is_told), T(no_bytes_make_it_crash),
 };
 
 int main(int argc, char **argv)

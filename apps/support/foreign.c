@@ -11,14 +11,15 @@
 static const struct Family {
     const char *name, *classes[3];      /* ended by a NULL */
     const ProcessNotation *notation;
-    bool assumed;               /* a process that is not told has the notation's defaults */
-    const char *weights, *arguments, *process;      /* files; process NULL: "_diffusion" */
+    bool assumed;           /* a process that is not told has the notation's defaults */
+    const char *weights, *arguments, *process;  /* files; process NULL: "_diffusion" */
 } families[] = {
     {"diffusers", {"UNet2DModel"}, &diffusers_process, true,
      "diffusion_pytorch_model.safetensors", "config.json", "scheduler_config.json"},
-    {"openai", {"UNetModel"}, &openai_process, true, "model.safetensors", "model.json", NULL},
-    {"edm", {"SongUNet", "DhariwalUNet"}, &openai_process, false, "model.safetensors",
-     "model.json", NULL},
+    {"openai", {"UNetModel"}, &openai_process, true,
+     "model.safetensors", "model.json", NULL},
+    {"edm", {"SongUNet", "DhariwalUNet"}, &openai_process, false,
+     "model.safetensors", "model.json", NULL},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -83,12 +84,13 @@ static const char *find_weights(Arena *a, const char *path)
     char **list = folder_list(a, path, &count);
     for (int i = 0; i < count; i++)
         for (size_t k = 0; k < sizeof pickles / sizeof *pickles; k++)
-            if (ends_in(list[i], pickles[k])) refuse_pickle(arena_printf(a, "%s/%s", path, list[i]));
+            if (ends_in(list[i], pickles[k]))
+                refuse_pickle(arena_printf(a, "%s/%s", path, list[i]));
     fail("%s holds no %s; name the .safetensors file itself", path, names[0]);
 }
 
-/* PyTorch's files are a zip ("PK"), or a bare pickle of protocol 2 or later, whose first two
- * bytes may also be those of a header's length: then { follows. */
+/* PyTorch's files are a zip ("PK"), or a bare pickle of protocol 2 or later, whose first
+ * two bytes may also be those of a header's length: then { follows. */
 static SafeTensors read_weights(Arena *a, const char *path)
 {
     Bytes b = file_read(a, path);
@@ -114,37 +116,42 @@ static const char *find_arguments(Arena *a, const char *weights)
     const char *found = find_file(a, folder_of(a, weights),
                                   (const char *const[]){"config.json", NULL});
     if (!found)
-        fail("%s needs the arguments of its network's constructor: in %s, or another file "
-             "that --config names", weights, beside);
+        fail("%s needs the arguments of its network's constructor: in %s, or in "
+             "another file that --config names", weights, beside);
     return found;
 }
 
 /* ---- reading ------------------------------------------------------------------- */
 
-static const char *recognise(const SafeTensors *f, const Json *arguments, const char *where)
+static const char *recognise(const SafeTensors *f, const Json *arguments,
+                             const char *where)
 {
     const PublishedClass *k = published_recognise(f);
     if (!k)
         fail("%s: its %d arrays have the names of no network that drift knows; there are "
-             "those of UNet2DModel, UNetModel, SongUNet and DhariwalUNet", f->path, f->count);
+             "those of UNet2DModel, UNetModel, SongUNet and DhariwalUNet",
+             f->path, f->count);
     if (json_find(arguments, "_class_name")) {
         const char *told = json_text(arguments, "_class_name", where);
         if (strncmp(k->name, told, strlen(told)) != 0)
-            fail("%s is of class %s, but the arrays of %s have the names of %s", where, told,
-                 f->path, k->name);
+            fail("%s is of class %s, but the arrays of %s have the names of %s", where,
+                 told, f->path, k->name);
     }
     return k->name;
 }
 
 /* A number, or height and width. */
-static void read_size(const Json *arguments, const char *key, const char *where, int size[2])
+static void read_size(const Json *arguments, const char *key, const char *where,
+                      int size[2])
 {
     const Json *j = json_find(arguments, key);
     if (size[0]) return;
     if (!j || j->kind == JSON_NULL)
-        fail("%s does not tell the size of the images in %s; --size H,W does", where, key);
+        fail("%s does not tell the size of the images in %s; --size H,W does", where,
+             key);
     int n = j->kind == JSON_ARRAY ? json_integers(arguments, key, where, size, 2) : 1;
-    if (j->kind != JSON_ARRAY) size[0] = size[1] = (int)json_integer(arguments, key, where);
+    if (j->kind != JSON_ARRAY)
+        size[0] = size[1] = (int)json_integer(arguments, key, where);
     if (n == 1) size[1] = size[0];
     if (size[0] < 1 || size[1] < 1 || size[0] > 4096 || size[1] > 4096)
         fail("%s: images of %dx%d; want 1 to 4096", where, size[0], size[1]);
@@ -167,19 +174,21 @@ static void read_process(Config *c, const struct Family *f, const Json *told,
 {
     static const Json nothing = {.kind = JSON_OBJECT};
     if (!told && !f->assumed)
-        fail("%s: the process of %s is not told; \"_diffusion\": {} is that of networks that "
-             "predict eps (--precond=vp), EDM's own is not one that a run can have yet", where,
-             c->preset);
+        fail("%s: the process of %s is not told; \"_diffusion\": {} is that of networks "
+             "that predict eps (--precond=vp); EDM's own is none that a run can have",
+             where, c->preset);
     f->notation->read(c, told ? told : &nothing, where);
 }
 
 /* From parsed files; process_where NULL: the process is in the arguments, or not told. */
-static Config make_config(const PublishedNet *net, const Json *arguments, const char *where,
-                          const Json *process, const char *process_where)
+static Config make_config(const PublishedNet *net, const Json *arguments,
+                          const char *where, const Json *process,
+                          const char *process_where)
 {
     Config c = new_config(net);
     if (!process) process = json_find(arguments, "_diffusion");
-    read_process(&c, family_of(net->class), process, process_where ? process_where : where);
+    read_process(&c, family_of(net->class), process,
+                 process_where ? process_where : where);
     c.unet = unet_defaults(c.unet);
     return c;
 }
@@ -198,14 +207,19 @@ Foreign foreign_open(Arena *a, const char *path, const char *where, const int si
     read_size(arguments, published_class(f.class)->size, where, image);
     f.net = published_net(f.class, arguments, image[0], image[1], where);
     const struct Family *family = family_of(f.class);
-    const char *scheduler = family->process ? find_file(a, folder_of(a, weights), schedulers)
-                                            : NULL;
-    f.config = make_config(&f.net, arguments, where, scheduler ? read_json(a, scheduler) : NULL,
-                           scheduler);
+    const char *scheduler =
+        family->process ? find_file(a, folder_of(a, weights), schedulers) : NULL;
+    f.config = make_config(&f.net, arguments, where,
+                           scheduler ? read_json(a, scheduler) : NULL, scheduler);
     return f;
 }
 
 /* ---- writing ------------------------------------------------------------------- */
+
+static const Json *parse_text(Arena *a, const Text *t, const char *where)
+{
+    return json_parse(a, (Bytes){where, (const uint8_t *)t->bytes, t->length});
+}
 
 /* One class of the family; returns why it cannot express the model, or NULL. */
 static const char *describe(Arena *a, const struct Family *f, const char *class,
@@ -228,9 +242,8 @@ static const char *describe(Arena *a, const struct Family *f, const char *class,
                          .process = f->process, .arguments_text = text.bytes,
                          .process_text = process.bytes};
 
-    const Json *read = json_parse(a, (Bytes){class, (const uint8_t *)text.bytes, text.length});
-    const Json *told = f->process ? json_parse(a, (Bytes){class, (const uint8_t *)process.bytes,
-                                                          process.length}) : NULL;
+    const Json *read = parse_text(a, &text, class);
+    const Json *told = f->process ? parse_text(a, &process, class) : NULL;
     out->net = published_net(class, read, c->unet.height, c->unet.width, class);
     Config back = make_config(&out->net, read, class, told, class);
     return config_difference(c, &back);
@@ -246,5 +259,6 @@ ForeignText foreign_describe(Arena *a, const char *family, const Config *c)
         if (!reason) return text;
         reasons = arena_printf(a, "%s\n  %s: %s", reasons, *k, reason);
     }
-    fail("%s cannot express this model; it is told what it can, and then:%s", family, reasons);
+    fail("%s cannot express this model; it is told what it can, and then:%s", family,
+         reasons);
 }

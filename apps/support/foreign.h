@@ -1,17 +1,14 @@
 /* Networks in the files of other programs, as Configs of ours and back.
  *
- *     what                      weights                              arguments    process
- *     diffusers folder          diffusion_pytorch_model.safetensors  config.json  scheduler_
- *                               (or in unet/)                                     config.json
- *     OpenAI's, NVlabs' file    X.safetensors                        X.json       "_diffusion"
- *                                                                                 in X.json
+ *     diffusers        a folder with diffusion_pytorch_model.safetensors and config.json
+ *                      (both perhaps in unet/), and the process in scheduler_config.json
+ *     OpenAI, NVlabs   X.safetensors, and X.json with the arguments of the constructor
+ *                      and, as "_diffusion", those of OpenAI's create_gaussian_diffusion
  *
- * The class of the network is recognised from the names of the arrays.  X.json holds the
- * arguments of the class's constructor; its "_diffusion" those of OpenAI's
- * create_gaussian_diffusion.
+ * The class of the network is recognised from the names of the arrays.
  *
- * Writing is proved by reading: what was written is read back, and if the Config that comes
- * out is another, then the family cannot express this model. */
+ * Writing is proved by reading: what was written is read back, and if the Config that
+ * comes out is another, then the family cannot express this model. */
 #ifndef APPS_SUPPORT_FOREIGN_H
 #define APPS_SUPPORT_FOREIGN_H
 
@@ -27,16 +24,17 @@ typedef struct {
     const char *class;
 } Foreign;
 
-/* path: a folder or a .safetensors file; arguments: a JSON file, or NULL for the one beside
- * it; size: height and width, 0 for those in the arguments.  The arena owns the result.
- * Fails at whatever is missing or not supported; a pickle is refused. */
-Foreign foreign_open(Arena *a, const char *path, const char *arguments, const int size[2]);
+/* path: a folder or a .safetensors file; arguments: a JSON file, or NULL for the one
+ * beside it; size: height and width, 0 for those in the arguments.  The arena owns the
+ * result.  Fails at whatever is missing or not supported; a pickle is refused. */
+Foreign foreign_open(Arena *a, const char *path, const char *arguments,
+                     const int size[2]);
 
-/* The texts of both JSON files for a model of ours.  family: "diffusers", "openai", "edm".
- * Fails with the reason if the family cannot express it. */
+/* The texts of both JSON files for a model of ours; family: "diffusers", "openai" or
+ * "edm".  Fails with the reason if the family cannot express it. */
 typedef struct {
     PublishedNet net;
-    const char *weights, *arguments, *process;      /* names of the files; process or NULL */
+    const char *weights, *arguments, *process;  /* names of files; process or NULL */
     const char *arguments_text, *process_text;
 } ForeignText;
 

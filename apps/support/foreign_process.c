@@ -41,8 +41,8 @@ static const char *find_theirs(const Word *words, const char *ours)
     return words->theirs;
 }
 
-static Arguments open_arguments(const Json *given, const char *defaults, const char *fixed,
-                                const char *where)
+static Arguments open_arguments(const Json *given, const char *defaults,
+                                const char *fixed, const char *where)
 {
     const char *of = "the diffusion process";
     Arena *s = scratch();
