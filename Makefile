@@ -3,6 +3,7 @@
 # make test       build and run every test           make test ONLY=gemm   those named so
 # make golden     compare with the papers' official code     make golden ONLY=layers
 # make check      make test in double precision with sanitizers
+# make mutants    plant faults one by one: do the tests notice?      make mutants ONLY=nn/
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels against their references
 #
@@ -97,6 +98,9 @@ test: layers drift $(TESTS) $(COMPARED) proofs
 check:
 	$(MAKE) test REAL=double DEBUG=1
 
+mutants:
+	@CC="$(CC)" tests/mutants $(ONLY)
+
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
 
@@ -110,6 +114,6 @@ clean:
 	rm -rf build
 
 
-.PHONY: proofs drift mnist test golden check bench layers clean
+.PHONY: proofs drift mnist test golden check mutants bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

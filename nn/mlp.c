@@ -18,7 +18,8 @@ Activation *activation_find(const char *name)
     const char *names = "";
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
         if (strcmp(activations[i].name, name) == 0) return activations[i].f;
-        names = arena_printf(scratch(), "%s%s%s", names, i ? ", " : "", activations[i].name);
+        names = arena_printf(scratch(), "%s%s%s", names, i ? ", " : "",
+                             activations[i].name);
     }
     fail("there is no activation %s; there are %s", name, names);
 }
@@ -26,10 +27,10 @@ Activation *activation_find(const char *name)
 Mlp mlp_init(Params *p, const char *name, const int widths[], const char *activation)
 {
     Mlp m = {.activation = activation_find(activation)};
-    for (; widths[m.layers + 1]; m.layers++) {
-        require(m.layers < MAX_LAYERS, "%s: more than %d layers", name, MAX_LAYERS);
-        m.layer[m.layers] = linear_init(p, arena_printf(&p->arena, "%s.%d", name, m.layers),
-                                        widths[m.layers], widths[m.layers + 1], ROLE_PLAIN);
+    for (int i = 0; widths[i + 1]; i++) {
+        require(i < MAX_LAYERS, "%s: more than %d layers", name, MAX_LAYERS);
+        m.layer[m.layers++] = linear_init(p, arena_printf(&p->arena, "%s.%d", name, i),
+                                          widths[i], widths[i + 1], ROLE_PLAIN);
     }
     require(m.layers > 0, "%s: an MLP needs two widths", name);
     return m;
@@ -49,7 +50,8 @@ Var *mlp_forward(Pass *pass, const Mlp *m, Var *x)
 
 StepLinear step_linear_init(Params *p, const char *name, int steps, int in, int out)
 {
-    Init weight = p->rule->weight(in, out, ROLE_PLAIN), bias = p->rule->bias(in, ROLE_PLAIN);
+    Init weight = p->rule->weight(in, out, ROLE_PLAIN);
+    Init bias = p->rule->bias(in, ROLE_PLAIN);
     return (StepLinear){
         .weight = params_add(p, SHAPE(steps, out * in), weight, "%s.weight", name),
         .bias = params_add(p, SHAPE(steps, out), bias, "%s.bias", name),
@@ -66,5 +68,6 @@ Var *step_linear_forward(Pass *pass, const StepLinear *l, Var *x, const int t[])
     Var *b = embedding(tape, pass_param(pass, l->bias), t, N);
     Var *y = matmul(tape, reshape(tape, w, SHAPE(N, l->out, l->in)), false,
                     reshape(tape, x, SHAPE(N, l->in, 1)), false);
-    return add(tape, reshape(tape, y, SHAPE(N, l->out)), reshape(tape, b, SHAPE(N, l->out)));
+    Shape shape = SHAPE(N, l->out);
+    return add(tape, reshape(tape, y, shape), reshape(tape, b, shape));
 }

@@ -4,9 +4,10 @@
 Rbf rbf_init(Params *p, const char *name, int in, int units, int out, int steps)
 {
     return (Rbf){
-        .centre = params_add(p, SHAPE(units, in), (Init){INIT_NORMAL, 1}, "%s.centre", name),
-        .log_radius = params_add(p, SHAPE(units), (Init){INIT_CONSTANT, 0}, "%s.log_radius",
-                                 name),
+        .centre = params_add(p, SHAPE(units, in), (Init){INIT_NORMAL, 1}, "%s.centre",
+                             name),
+        .log_radius = params_add(p, SHAPE(units), (Init){INIT_CONSTANT, 0},
+                                 "%s.log_radius", name),
         .units = units, .in = in,
         .readout = step_linear_init(p, arena_printf(&p->arena, "%s.readout", name), steps,
                                     units, out),

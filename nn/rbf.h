@@ -1,12 +1,13 @@
-/* The network of radial basis functions with which Sohl-Dickstein 2015 learn a swiss roll:
- * J = 16 bumps in the plane, shared by all T = 40 time steps, and a linear readout for each.
+/* The network of radial basis functions with which Sohl-Dickstein 2015 learn a swiss
+ * roll: J = 16 bumps in the plane, shared by all T = 40 time steps, and a readout for
+ * each step.
  *
- *     s_j = -|x - c_j|^2 / (2 r_j^2)            c_j: centre, r_j: radius of bump j
- *     phi = softmax(s)                          normalised: the bumps add up to 1 everywhere
+ *     s_j = -|x - c_j|^2 / (2 r_j^2)       c_j: centre, r_j: radius of bump j
+ *     phi = softmax(s)                     normalised: the bumps add up to 1 everywhere
  *     y   = W_t phi + b_t
  *
- * Far from all centres the nearest bump has all, instead of all having nothing.  So y
- * is a weighted mean of the J columns of W_t: a smooth table of values.  Centres and radii
+ * Far from all centres the nearest bump has all, instead of all having nothing.  So y is
+ * a weighted mean of the J columns of W_t: a smooth table of values.  Centres and radii
  * are learned; the logarithm of the radius is the parameter, which keeps it positive. */
 #ifndef NN_RBF_H
 #define NN_RBF_H

@@ -1,4 +1,4 @@
-/* The small networks of 2015: values by hand, gradients of the whole, learning a function. */
+/* The small networks of 2015: values by hand, gradients of the whole, learning. */
 #include <string.h>
 
 #include "nn/optimizer.h"
@@ -23,7 +23,8 @@ static void set_up(Net *f, bool is_rbf)
 {
     *f = (Net){.params = params_create(), .tape = tape_create(), .is_rbf = is_rbf};
     if (is_rbf) f->rbf = rbf_init(&f->params, "rbf", 2, 16, 1, STEPS);
-    else f->mlp = mlp_init(&f->params, "mlp", (int[]){2, 16, 16, 1, 0}, "hyperbolic_tangent");
+    else f->mlp = mlp_init(&f->params, "mlp", (int[]){2, 16, 16, 1, 0},
+                           "hyperbolic_tangent");
     params_allocate(&f->params, 1);
     fill_uniform(f->x, N * 2, 3);
     for (int n = 0; n < N; n++) {
@@ -95,8 +96,8 @@ static void they_learn_a_function(void)
     }
 }
 
-/* Two bumps at 0 and 2 on a line: at 1 they weigh 1/2 each, far to the right the second one
- * has all.  With radius 1/2 of the first, at 1: scores -2 and -1/2. */
+/* Two bumps at 0 and 2 on a line: at 1 they weigh 1/2 each, far to the right the second
+ * one has all.  With radius 1/2 of the first, at 1: scores -2 and -1/2. */
 static void bumps_by_hand(void)
 {
     Params p = params_create();
@@ -105,7 +106,7 @@ static void bumps_by_hand(void)
     params_allocate(&p, 1);
     static const Real x[] = {1, 1, 100};
     static const Real values[] = {0, 2,  0, 0,  10, 20,  1, 3,  0, 5};
-    memcpy(p.value, values, sizeof values);     /* centres, radii, weights by step, biases */
+    memcpy(p.value, values, sizeof values);     /* centres, radii, weights, biases */
     for (int narrow = 0; narrow < 2; narrow++) {
         tape_reset(&tape);
         p.value[2] = (Real)(narrow ? log(0.5) : 0);
@@ -142,7 +143,7 @@ static void find_sine(void *unused) { (void)unused, activation_find("sine"); }
 
 static void an_unknown_activation_stops_with_the_list(void)
 {
-    check_stops(find_sine, NULL, "no activation sine; there are sigmoid, hyperbolic_tangent,");
+    check_stops(find_sine, NULL, "no activation sine; there are sigmoid, hyperbolic_");
     check(activation_find("silu") == silu);
 }
 
