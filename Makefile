@@ -55,7 +55,8 @@ sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
 APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
 TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
-HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c))
+HARNESS = $(patsubst %.c,$B/%.o,tests/check.c $(wildcard tests/golden_*.c) $(EXERCISES))
+EXERCISES = $(wildcard tests/solutions_*.c tests/answers.c)    # answers: exercises.h
 BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
 
 drift: $B/drift
@@ -80,7 +81,8 @@ mnist: drift
 
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
-FINISHED = layers
+FINISHED = layers blocks unet superres classifier \
+           schedules spaced timestep_sampler gaussian loops schedulers
 golden: $B/tests/golden
 	@$< "$(GOLDEN)" $(ONLY)
 
@@ -88,7 +90,7 @@ golden: $B/tests/golden
 chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))
 COMPARED = $(addprefix $B/tests/,$(call chosen,golden))
 PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/tests/,\
-             $(call chosen,test_gradients test_nn test_mlp golden)))
+             $(call chosen,test_gradients test_exercises_autograd test_nn test_mlp golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
 test: layers drift $(TESTS) $(COMPARED) proofs

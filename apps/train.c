@@ -43,6 +43,10 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
          "adam, adam_hat, adamw, rmsprop or sgd *", 0},
         {"ema", OPTION_REAL, &k->ema, "X", "decay of the average weights *", 0},
         {"dropout", OPTION_REAL, &k->unet.style.dropout, "P", "in residual blocks *", 0},
+        {"label-dropout", OPTION_REAL, &k->label_dropout, "P",
+         "leave out the class so often, for --guidance *", 0},
+        {"timesteps", OPTION_TEXT, &k->timesteps, "NAME",
+         "uniform, stratified or loss_aware *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
         {"schedule", OPTION_TEXT, &k->schedule, "NAME",
@@ -95,8 +99,8 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     config.seed = (uint64_t)c->seed;
     if (config.batch < 1 || u->patch < 1 || u->base < 1 || u->blocks < 1)
         fail_usage("--batch, --patch, --base and --blocks must be at least 1");
-    if (u->style.dropout >= 1 || config.ema >= 1)
-        fail_usage("--dropout and --ema must be below 1");
+    if (u->style.dropout >= 1 || config.ema >= 1 || config.label_dropout >= 1)
+        fail_usage("--dropout, --label-dropout and --ema must be below 1");
     return config;
 }
 
@@ -171,9 +175,7 @@ static void resume_run(Training *t, const CommandLine *c, const Option options[]
     const Json *config = json_parse(&t->arena, text);
     t->steps = json_integer(config, "steps", text.path);
     t->minutes = json_number(config, "minutes", text.path);
-    t->source = json_text(config, "source", text.path);
-    t->data = json_text(config, "data", text.path);
-    if (!t->data[0]) t->data = NULL;
+    run_source(&t->arena, c->resume, &t->source, &t->data);
     if (c->data) t->data = c->data;
     training_open_dataset(t);
 

@@ -1,5 +1,5 @@
 /* Sum and mean over some axes, which stay with size 1, so that the result can be combined with x
- * again:  sum of [N, H, W, C] over AXES(1, 2) is [N, 1, 1, C].
+ * again:  sum of [N, H, W, C] over AXIS(1) and AXIS(2) is [N, 1, 1, C].
  *
  *     y = scale * sum of x over those axes            dx += scale dy, repeated
  *

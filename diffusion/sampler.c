@@ -31,12 +31,13 @@ static void ddim_step(const Move *m, double *x)
         sigma = m->options->eta * next.s / now.s * sqrt(1 - now.a * now.a / (next.a * next.a));
     double keep = sqrt(fmax(next.s * next.s - sigma * sigma, 0));
     for (size_t i = 0; i < m->n; i++) {
-        double x0 = m->answer.x0[i], eps = (x[i] - now.a * x0) / now.s;
+        double *x0 = &m->answer.x0[i];
+        double eps = m->eps ? m->eps[i] : (x[i] - now.a * *x0) / now.s;
         if (m->g) {
             eps -= now.s * m->g[i];
-            x0 = (x[i] - now.s * eps) / now.a;
+            *x0 = (x[i] - now.s * eps) / now.a;
         }
-        x[i] = next.a * x0 + keep * eps + (m->last ? 0 : sigma * m->z[i]);
+        x[i] = next.a * *x0 + keep * eps + (m->last ? 0 : sigma * m->z[i]);
     }
 }
 
@@ -52,19 +53,24 @@ const Sampler *sampler_find(const char *name)
 /* ---- steps ------------------------------------------------------------------------------------ */
 
 /* Asks the denoiser and the guide at m->now and moves x by the rule; x0 receives x0_hat. */
-static void move(Denoiser *d, Move *m, const int *label, int N, double *x, double *x0)
+static void move(Denoiser *d, Move *m, Crowd c, double *x, double *x0)
 {
     const SamplingOptions *o = m->options;
     size_t mark = arena_mark(scratch());
-    m->n = (size_t)N * d->size;
+    m->n = (size_t)c.N * d->size;
     m->answer = (Answer){x0, d->gives_v ? arena_new(scratch(), double, m->n) : NULL,
                          d->gives_mean ? arena_new(scratch(), double, m->n) : NULL};
-    d->predict(d, x, &m->now, label, N, &m->answer);
+    d->predict(d, x, &m->now, c.label, c.N, &m->answer);
+    if (o->keep_eps) {
+        double *eps = arena_new(scratch(), double, m->n);
+        for (size_t i = 0; i < m->n; i++) eps[i] = (x[i] - m->now.a * x0[i]) / m->now.s;
+        m->eps = eps;
+    }
     if (!o->no_clip)
         for (size_t i = 0; i < m->n; i++) x0[i] = fmin(fmax(x0[i], -1), 1);
     if (o->guide) {
         double *g = arena_new(scratch(), double, m->n);
-        o->guide(o->context, x, &m->now, N, g);
+        o->guide(o->context, x, &m->now, c.N, g);
         m->g = g;
     }
     o->sampler->step(m, x);
@@ -76,7 +82,7 @@ void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
 {
     Move m = {.options = o, .now = schedule_level(s, t), .next = schedule_level(s, t - 1),
               .last = t == 0, .z = z};
-    move(d, &m, c.label, c.N, x, x0);
+    move(d, &m, c, x, x0);
 }
 
 /* Row k of the noise of each image: its starting point for k = 0, then one row a step. */
@@ -107,14 +113,19 @@ void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, d
     sample_from(d, s, o, s->T - 1, c, x);
 }
 
+void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,
+                 double *x0)
+{
+    Move m = {.options = o, .now = now, .next = next, .last = true};
+    move(d, &m, c, x, x0);
+}
+
 void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
                  double *x, double *x0)
 {
     SamplingOptions up = *o;
     up.sampler = sampler_find("ddim"), up.eta = 0;
-    Move m = {.options = &up, .now = schedule_level(s, t), .next = schedule_level(s, t + 1),
-              .last = true};
-    move(d, &m, c.label, c.N, x, x0);
+    sample_move(d, &up, schedule_level(s, t), schedule_level(s, t + 1), c, x, x0);
 }
 
 void encode(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)

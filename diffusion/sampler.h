@@ -39,6 +39,8 @@ typedef struct {
     const Variance *variance;       /* of ddpm; NULL: fixed_large */
     double eta;                     /* of ddim */
     bool no_clip;                   /* x0_hat may leave [-1, 1] */
+    bool keep_eps;                  /* ddim takes eps_hat from x0_hat as it was before clipping,
+                                     * as diffusers does; OpenAI's code takes it from after */
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
     void (*guide)(void *context, const double *x, const Level *level, int N, double *g);
@@ -54,6 +56,7 @@ struct Move {
     bool last;                      /* to the clean image: no noise is added */
     size_t n;
     Answer answer;                  /* clipped; v and mean NULL if not given */
+    const double *eps;              /* eps_hat, or NULL: to be had from x0_hat */
     const double *g, *z;            /* gradient of the guide, or NULL; N(0, 1) */
 };
 
@@ -74,6 +77,10 @@ void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, d
 /* The same from x at step t on. */
 void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
                  double *x);
+
+/* The same between any two levels, without noise. */
+void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,
+                 double *x0);
 
 /* x at step t up to step t+1: ddim with eta = 0 turned round. */
 void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,

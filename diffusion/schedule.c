@@ -67,10 +67,16 @@ static double cosine(int t, Ends e) { return beta_from(cosine_bar, t, e); }
 static double square_root(int t, Ends e) { return beta_from(sqrt_bar, t, e); }
 static double sigmoid(int t, Ends e) { return beta_from(sigmoid_bar, t, e); }
 
+static double sigmoid_beta(int t, Ends e)
+{
+    return e.first + (e.last - e.first) / (1 + exp(-ramp(-6, 6, t, e.T)));
+}
+
 static const struct { const char *name; double (*beta)(int t, Ends e); } kinds[] = {
     {"linear", linear}, {"linear_scaled", linear_scaled}, {"quadratic", quadratic},
     {"constant", constant}, {"warmup10", warmup10}, {"warmup50", warmup50}, {"jsd", jsd},
     {"cosine", cosine}, {"sqrt", square_root}, {"sigmoid", sigmoid},
+    {"sigmoid_beta", sigmoid_beta},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -86,7 +92,7 @@ Schedule schedule_make(Arena *a, const char *name, int T, double first, double l
     while (k < KINDS && strcmp(kinds[k].name, name) != 0) k++;
     if (k == KINDS)
         fail("there is no schedule %s; there are linear, linear_scaled, quadratic, constant, "
-             "warmup10, warmup50, jsd, cosine, sqrt and sigmoid", name);
+             "warmup10, warmup50, jsd, cosine, sqrt, sigmoid and sigmoid_beta", name);
     if (T < 1 || !(first > 0) || !(last < 1))
         fail("a %s schedule of %d steps from %g to %g; want at least 1 step, betas between 0 "
              "and 1", name, T, first, last);
@@ -111,6 +117,18 @@ static void mark_every(char *used, int T, int count, const char *which)
             return;
         }
     fail_usage("%s: no whole stride takes exactly %d of %d steps", which, count, T);
+}
+
+static void mark_leading(char *used, int T, int count, const char *which)
+{
+    if (count > T) fail_usage("%s: of %d steps", which, T);
+    for (int k = 0; k < count; k++) used[k * (T / count)] = 1;
+}
+
+static void mark_trailing(char *used, int T, int count, const char *which)
+{
+    if (count > T) fail_usage("%s: of %d steps", which, T);
+    for (int k = 0; k < count; k++) used[(int)nearbyint(T - (double)k * T / count) - 1] = 1;
 }
 
 /* Marks `count` times of a part of `size` beginning at `start`, both ends included. */
@@ -148,10 +166,16 @@ Schedule schedule_respace(Arena *a, const Schedule *s, const char *which)
 {
     char *used = arena_new(a, char, (size_t)s->T);
     memset(used, 0, (size_t)s->T);
-    const char *number = which + 4;
-    if (strncmp(which, "ddim", 4) == 0)
-        mark_every(used, s->T, parse_count(&number, which), which);
-    else mark_parts(used, s->T, which);
+    static const struct { const char *word; void (*mark)(char *, int, int, const char *); }
+    kinds_of_step[] = {{"ddim", mark_every}, {"leading", mark_leading},
+                       {"trailing", mark_trailing}, {NULL, NULL}};
+    int k = 0;
+    while (kinds_of_step[k].word &&
+           strncmp(which, kinds_of_step[k].word, strlen(kinds_of_step[k].word)) != 0) k++;
+    if (kinds_of_step[k].word) {
+        const char *number = which + strlen(kinds_of_step[k].word);
+        kinds_of_step[k].mark(used, s->T, parse_count(&number, which), which);
+    } else mark_parts(used, s->T, which);
 
     int steps = 0;
     for (int t = 0; t < s->T; t++) steps += used[t];

@@ -55,6 +55,7 @@ typedef struct {
  *     cosine        from alpha_bar(u) = cos^2((u + 0.008)/1.008 pi/2),
  *                   beta_t = 1 - alpha_bar((t+1)/T)/alpha_bar(t/T), at most 0.999
  *     sqrt          alpha_bar(u) = 1 - sqrt(u + 1e-4), likewise        Li 2022
+ *     sigmoid_beta  first + (last - first)/(1 + e^-(12 f - 6))        diffusers
  *     sigmoid       alpha_bar(u) falls as 1/(1 + e^(6u - 3)) from 1 to 0, likewise    Jabri 2022
  *
  * Fails with the list if the name is unknown. */

@@ -9,10 +9,16 @@
 
 static const GoldenTopic topics[] = {
     {"layers.safetensors", golden_layers},
+    {"blocks.safetensors", golden_blocks},
+    {"unet_*", golden_networks},
+    {"superres_*", golden_networks},
+    {"classifier_*", golden_networks},
     {"schedules.safetensors", golden_schedules},
     {"spaced.safetensors", golden_spaced},
     {"timestep_sampler.safetensors", golden_timesteps},
     {"gaussian.safetensors", golden_gaussian},
+    {"loops.safetensors", golden_loops},
+    {"diffusers_schedulers.safetensors", golden_schedulers},
     {NULL, NULL},
 };
 

@@ -82,9 +82,13 @@ GoldenTally golden_run(const char *folder, char *const words[],
                        const GoldenTopic topics[]);
 
 void golden_layers(Golden *g);
+void golden_networks(Golden *g);
+void golden_blocks(Golden *g);
 void golden_schedules(Golden *g);
 void golden_spaced(Golden *g);
 void golden_timesteps(Golden *g);
 void golden_gaussian(Golden *g);
+void golden_loops(Golden *g);
+void golden_schedulers(Golden *g);
 
 #endif

@@ -131,7 +131,7 @@ static void a_step_can_be_seen(void)
     check_drift(0, "done", "%s --steps 5 --out %s/v", train(), t);
     check_drift(0, "step            5", "info %s/v", t);
     check_drift(0, "down.1.0.attention", "info %s/v", t);
-    check_drift(0, "parameters      687409", "info mini");
+    check_drift(0, "parameters      717569", "info mini");
     check_drift(2, "no run, file or preset huge; the presets are mini,", "info huge");
     check_drift(0, "v.svg", "graph %s/v --level op --out %s/v.svg", t, t);
     check(file_exists(in_folder("v.svg")));

@@ -22,6 +22,8 @@ typedef struct {
     const char *prediction, *variance, *loss;   /* diffusion/process.h, objective.h */
     int batch;
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
+    double label_dropout;           /* share of the labels left out: for guidance.h */
+    const char *timesteps;          /* diffusion/timesteps.h */
     bool flip;                      /* mirror each image with probability 1/2 */
     long steps;                     /* how long to train; not part of the checkpoint */
     uint64_t seed;

@@ -12,6 +12,7 @@
 
 #include "apps/support/config.h"
 #include "diffusion/denoiser.h"
+#include "diffusion/timesteps.h"
 #include "nn/checkpoint.h"
 #include "nn/ema.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     Optimizer optimizer;    /* holds the step */
     Ema ema;                /* one rate */
     Process process;
+    Timesteps timesteps;
     Arena arena;
 } Model;
 
@@ -40,6 +42,9 @@ const char *run_path(Arena *a, const char *run, const char *name);
 /* The checkpoint of a run folder, or the argument itself if it is a file.  Fails if there is
  * none. */
 const char *run_checkpoint(Arena *a, const char *run);
+
+/* What a run was trained on, as dataset_load takes it; data, if asked for, may become NULL. */
+void run_source(Arena *a, const char *run, const char **source, const char **data);
 
 /* [N, H, W, C] numbers in [-1, 1] to bytes, rounded; what lies outside is clipped. */
 void to_bytes(uint8_t *out, const double *x, size_t n);

@@ -16,7 +16,7 @@
 
 /* Purposes of random numbers (tensor/random.h). */
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6 };
+       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
 
 /* ---- a batch
  * ---------------------------------------------------------------------------- */
@@ -61,9 +61,9 @@ static Batch make_batch(Training *t, int first, int count)
     size_t N = (size_t)count, skip = (size_t)first;
     size_t D = (size_t)(c->unet.height * c->unet.width * c->unet.channels);
     double *x0 = tape_save(&t->tape, double, N * D), *eps = tape_save(&t->tape, double, N * D);
-    int *time = tape_save(&t->tape, int, N), *label = tape_save(&t->tape, int, N);
+    int *label = tape_save(&t->tape, int, N);
     uint32_t *picture = tape_save(&t->tape, uint32_t, N);
-    Random times = random_stream(c->seed, PURPOSE_TIME, which);
+    Random unlabelled = random_stream(c->seed, PURPOSE_LABEL, which);
     Random flips = random_stream(c->seed, PURPOSE_FLIP, which);
     Random noise = random_stream(c->seed, PURPOSE_NOISE, which);
     uint64_t place = which * (uint64_t)c->batch + skip;
@@ -73,10 +73,11 @@ static Batch make_batch(Training *t, int first, int count)
         copy_picture(x0 + n * D, t->dataset.pixels + picture[n] * D, &c->unet,
                      c->flip && random_bits(flips, skip + n) & 1);
         random_normals(noise, (skip + n) * D, D, eps + n * D);
-        time[n] = (int)random_below(times, skip + n, (uint32_t)c->diffusion_steps);
         label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
+        if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){count, x0, eps, time, c->unet.classes ? label : NULL};
+    return (Batch){count, x0, eps, t->times + skip, c->unet.classes ? label : NULL,
+                   t->weights + skip};
 }
 
 /* ---- a step
@@ -103,6 +104,7 @@ static double count_losses(Training *t, const Batch *b, const Var *losses)
         int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
         t->loss_sum[quartile] += (double)losses->value[n];
         t->loss_count[quartile]++;
+        timesteps_add(&t->model.timesteps, b->t[n], (double)losses->value[n]);
         sum += (double)losses->value[n];
     }
     return sum;
@@ -118,12 +120,19 @@ double training_gradient(Training *t)
     int part = c->micro_batch ? c->micro_batch : c->batch;
     double total = 0;
     params_zero_grad(&t->model.params);
+    if (!t->times) {
+        t->times = arena_new(&t->arena, int, (size_t)c->batch);
+        t->weights = arena_new(&t->arena, double, (size_t)c->batch);
+    }
+    timesteps_draw(&t->model.timesteps,
+                   random_stream(c->seed, PURPOSE_TIME, (uint64_t)t->model.optimizer.step),
+                   c->batch, t->times, t->weights);
     for (int first = 0; first < c->batch; first += part) {
         Batch b;
         int count = c->batch - first < part ? c->batch - first : part;
         Var *losses = put_on_tape(t, first, count, &b);
         total += count_losses(t, &b, losses);
-        backward(scale(&t->tape, sum(&t->tape, losses, ALL_AXES), 1.0 / c->batch, 0));
+        backward(scale(&t->tape, objective_sum(&t->tape, losses, &b), 1.0 / c->batch, 0));
     }
     return total / c->batch;
 }
