@@ -232,12 +232,46 @@ static void the_bound_is_above_the_entropy_and_near_it(void)
     arena_destroy(&a);
 }
 
+/* From x_t on the line from x0 without noise, the way back stays on it; and the noise
+ * that is left of x_t's with that of the step makes up x_{t-1}'s:
+ *     c0 + ct a_t = a_{t-1},     ct^2 s_t^2 + variance = s_{t-1}^2. */
+static void the_posterior_fits_the_marginals(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_make(&a, "linear", 100, 1e-3, 0.2);
+    for (int t = 0; t < s.T; t++) {
+        Level l = schedule_level(&s, t), before = schedule_level(&s, t - 1);
+        check_close(l.c0 + l.ct * l.a, before.a, 1e-12);
+        check_close(l.ct * l.ct * l.s * l.s + l.variance, before.s * before.s, 1e-12);
+    }
+    arena_destroy(&a);
+}
+
+/* Steps with large losses are drawn more often and weigh less: the weighted mean of
+ * anything stays what it is for equally likely steps. */
+static void weights_undo_the_choice_of_steps(void)
+{
+    enum { T = 4, N = 20000 };
+    static int t[N];
+    static double weight[N];
+    Arena a = arena_create();
+    Timesteps s = timesteps_create(&a, "loss_aware", T, 1, 0.01);
+    for (int i = 0; i < T; i++) timesteps_add(&s, i, 1 + i);
+    timesteps_draw(&s, random_stream(1, 2, 3), N, t, weight);
+    double often[T] = {0}, share[T] = {0};
+    for (int n = 0; n < N; n++) often[t[n]]++, share[t[n]] += weight[n] / N;
+    for (int i = 0; i < T; i++) check_close(share[i], 1.0 / T, 4 / sqrt(N));
+    check_close(often[3] / often[0], 4, 0.4);
+    arena_destroy(&a);
+}
+
 static const Test tests[] = {
     T(the_linear_schedule_is_ddpms), T(respacing_keeps_the_marginals),
     T(single_steps_add_up_to_the_jump), T(samplers_reach_the_gaussian),
     T(an_image_does_not_depend_on_its_batch), T(predictions_go_there_and_back),
     T(guidance_goes_on_in_the_class_direction), T(encoding_and_back_returns_the_image),
-    T(timesteps_are_unbiased), T(the_bound_is_above_the_entropy_and_near_it),
+    T(timesteps_are_unbiased), T(the_posterior_fits_the_marginals),
+    T(weights_undo_the_choice_of_steps), T(the_bound_is_above_the_entropy_and_near_it),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
