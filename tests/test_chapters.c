@@ -1,10 +1,10 @@
 /* The chapters against the source, so that they cannot rot.
  *
- *   - every fenced C block names a file behind its opening (```c tensor/gemm.c) and is in it,
- *     word for word; a line of "..." stands for what is left out
+ *   - every fenced C block names a file behind its opening (```c tensor/gemm.c) and is
+ *     in it, word for word; a line of "..." stands for what is left out
  *   - every file that is named in backquotes or linked exists
- *   - no line is longer than 100 columns, except rows of tables and the markup of pictures
- */
+ *   - no line is longer than 100 columns, except rows of tables and pictures
+ *   - numbers that the models have now are the ones that it tells */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "tensor/file.h"
 #include "tests/check.h"
 
-static const char *const chapters[] = {"tensor", "autograd", "nn", "diffusion", "apps", "tests",
-                                       "bench", "."};
+static const char *const chapters[] = {"tensor", "autograd", "nn", "diffusion", "apps",
+                                       "tests", "bench", "."};
 
 static char *read_text(Arena *a, const char *path)
 {
@@ -32,14 +32,18 @@ static char *next_line(Arena *a, const char **text)
     return line;
 }
 
-static bool is_ellipsis(const char *line) { return strcmp(line + strspn(line, " "), "...") == 0; }
+static bool is_ellipsis(const char *line)
+{
+    return strcmp(line + strspn(line, " "), "...") == 0;
+}
 
-/* Looks for `piece`, whole lines, at or after `from`; returns what follows it, or NULL. */
+/* Looks for `piece`, whole lines, at or after `from`; returns what follows it, or
+ * NULL. */
 static const char *find_lines(const char *source, const char *from, const char *piece)
 {
     size_t n = strlen(piece);
     for (const char *at = from; (at = strstr(at, piece)) != NULL; at++)
-        if ((at == source || at[-1] == '\n') && (n == 0 || at[n] == '\n' || at[n] == '\0'))
+        if ((at == source || at[-1] == '\n') && (at[n] == '\n' || at[n] == '\0'))
             return at + n;
     return NULL;
 }
@@ -62,8 +66,8 @@ static const char *check_quote(Arena *a, const char **text, const char *file)
     }
 }
 
-/* The file that a chapter means by a name, or NULL: from the top, from the chapter's folder,
- * or from another that has its like. */
+/* The file that a chapter means by a name, or NULL: from the top, from the chapter's
+ * folder, or from another that has its like. */
 static const char *find_file(Arena *a, const char *folder, const char *name)
 {
     const char *const folders[] = {".", folder, "autograd", "apps/support", "tests",
@@ -84,7 +88,8 @@ static int check_quotes(Arena *a, const char *folder, const char *text)
         const char *file = line[4] == ' ' ? find_file(a, folder, line + 5) : NULL;
         const char *missing = file ? check_quote(a, &text, file) : "names no file";
         if (missing)
-            check_text(arena_printf(a, "%s: quote of %s: %s", folder, line + 4, missing), "");
+            check_text(arena_printf(a, "%s: quote of%s: %s", folder, line + 4, missing),
+                       "");
         quotes++;
     }
     return quotes;
@@ -95,8 +100,8 @@ static bool is_file_name(const char *word)
 {
     static const char *const endings[] = {".c", ".h", ".md", ".svg", ".tsv"};
     size_t n = strlen(word);
-    if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.") != n)
-        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)word[i]) && !strchr("_/.", word[i])) return false;
     for (int i = 0; i < NELEM(endings); i++) {
         size_t m = strlen(endings[i]);
         if (n > m && isalnum((unsigned char)word[n - m - 1]) &&
@@ -173,7 +178,7 @@ static void files_exist(void)
 /* The three chapters that are read first; the others have longer lines still. */
 static void lines_fit_a_page(void)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         Arena a = arena_create();
         check_width(chapters[i], &a,
                     read_text(&a, arena_printf(&a, "%s/README.md", chapters[i])));
@@ -198,7 +203,8 @@ static void a_wrong_quote_is_found(void)
         check((check_quote(&a, &text, "tests/check.h") == NULL) == rows[i].right);
         arena_destroy(&a);
     }
-    check(is_file_name("tensor/gemm.c") && !is_file_name("a.cpp") && !is_file_name("*.c"));
+    check(is_file_name("tensor/gemm.c"));
+    check(!is_file_name("a.cpp") && !is_file_name("*.c"));
 }
 
 static const Test tests[] = {
