@@ -80,7 +80,8 @@ mnist: drift
 
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
-FINISHED = layers schedules spaced timestep_sampler gaussian loops schedulers
+FINISHED = layers blocks unet superres classifier \
+           schedules spaced timestep_sampler gaussian loops schedulers
 golden: $B/tests/golden
 	@$< "$(GOLDEN)" $(ONLY)
 

@@ -15,6 +15,7 @@ static const struct {
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},
     {"profile", "tell where the time of a training step goes", profile_main},
+    {"gradcheck", "compare the derivatives of operations with slopes", gradcheck_main},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -22,7 +23,7 @@ static void print_usage(FILE *to)
 {
     fprintf(to, "drift: diffusion models from scratch\n\nusage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].about);
+        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].about);
     fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
                 "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
 }

@@ -8,6 +8,7 @@
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
 #include "apps/support/run.h"
+#include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "tensor/error.h"
 #include "tensor/npy.h"
@@ -19,7 +20,7 @@ typedef struct {
     const Variance *kind;
     int count, batch, label, columns, scale, threads;
     long seed;
-    double eta;
+    double eta, guidance;
     bool show, live;
 } CommandLine;
 
@@ -36,6 +37,9 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
          "0: all", 0},
         {"variance", OPTION_TEXT, &c->variance, "NAME",
          "of ddpm: fixed_small or fixed_large [the model's]", 0},
+        {"guidance", OPTION_REAL, &c->guidance, "W",
+         "towards the class (models trained with --label-dropout); 1: none, in the "
+         "convention none + W (class - none)", 0},
         {"eta", OPTION_REAL, &c->eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
@@ -64,7 +68,7 @@ static CommandLine parse_command_line(int argc, char **argv)
         "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
         "The same seed gives the same images for any --batch and any --threads.", 1};
     CommandLine c = {.sampler = "ddpm", .count = 100, .steps = "100", .batch = 50,
-                     .scale = 2};
+                     .scale = 2, .guidance = 1};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
@@ -177,6 +181,9 @@ static void complete(CommandLine *c, Arena *a, const Config *model)
         if (c->kind->learned && strcmp(c->variance, model->variance) != 0)
             fail_usage("--variance %s: this model has learned none", c->variance);
     } else c->kind = variance_find(model->variance);
+    if (c->guidance != 1 && (!classes || model->label_dropout == 0))
+        fail_usage("--guidance: this model was not trained with --label-dropout, so it knows "
+                   "no answer without the class");
     if (c->label >= 0 && !classes)
         fail_usage("--class: this model was trained without classes");
     if (!c->columns) c->columns = classes ? (c->count + classes - 1) / classes : 10;
@@ -200,10 +207,11 @@ int sample_main(int argc, char **argv)
     const Real *weights = c.live ? m.params.value : m.ema.value[0];
     NetworkDenoiser d = network_denoiser(&m.net, &m.params, weights, &m.process);
 
+    ClassifierFree guided = classifier_free(&d.base, c.guidance);
     double start = seconds_now();
     const UNetConfig *u = &m.config.unet;
     Pictures p = {c.count, u->height, u->width, u->channels,
-                  draw(&a, &c, &d.base, &schedule, labels)};
+                  draw(&a, &c, c.guidance == 1 ? &d.base : &guided.base, &schedule, labels)};
     double seconds = seconds_now() - start;
     write_out(&a, &c, &p, labels);
     printf("%d images with %s, %d steps, in %.1f s (%.1f images/s), peak memory %zu MB\n"

@@ -32,6 +32,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
         {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
+        {"micro-batch", OPTION_INT, &k->micro_batch, "N",
+         "in memory at once; 0: all; gradients are added up *", 0},
         {"lr", OPTION_REAL, &k->optimizer.rate.lr, "X", "learning rate, at its highest *", 0},
         {"lr-decay", OPTION_TEXT, &k->optimizer.rate.decay, "NAME",
          "constant, linear, cosine or exponential *", 0},
@@ -41,6 +43,10 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
          "adam, adam_hat, adamw, rmsprop or sgd *", 0},
         {"ema", OPTION_REAL, &k->ema, "X", "decay of the average weights *", 0},
         {"dropout", OPTION_REAL, &k->unet.style.dropout, "P", "in residual blocks *", 0},
+        {"label-dropout", OPTION_REAL, &k->label_dropout, "P",
+         "leave out the class so often, for --guidance *", 0},
+        {"timesteps", OPTION_TEXT, &k->timesteps, "NAME",
+         "uniform, stratified or loss_aware *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
         {"schedule", OPTION_TEXT, &k->schedule, "NAME",
@@ -93,8 +99,8 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     config.seed = (uint64_t)c->seed;
     if (config.batch < 1 || u->patch < 1 || u->base < 1 || u->blocks < 1)
         fail_usage("--batch, --patch, --base and --blocks must be at least 1");
-    if (u->style.dropout >= 1 || config.ema >= 1)
-        fail_usage("--dropout and --ema must be below 1");
+    if (u->style.dropout >= 1 || config.ema >= 1 || config.label_dropout >= 1)
+        fail_usage("--dropout, --label-dropout and --ema must be below 1");
     return config;
 }
 

@@ -8,17 +8,17 @@
 #include "autograd/ops.h"
 #include "tensor/error.h"
 
-typedef struct { double p; Random random; } Args;
+typedef struct { double p; Random random; uint64_t first; } Args;
 
 static void dropout_forward(Var *y);
 static void dropout_backward(Var *y);
 static const Op dropout_op = {.name = "dropout", .forward = dropout_forward,
                               .backward = dropout_backward, .cheap = true};
 
-Var *dropout(Tape *t, Var *x, double p, Random r)
+Var *dropout(Tape *t, Var *x, double p, Random r, uint64_t first)
 {
     require(p >= 0 && p < 1, "dropout with probability %g; want 0 <= p < 1", p);
-    Args args = {p, r};
+    Args args = {p, r, first};
     return tape_push(t, &dropout_op, x->shape, 1, (Var *[]){x}, &args, sizeof args);
 }
 
@@ -28,7 +28,8 @@ static void apply_mask(Real *to, const Real *from, size_t n, const Args *s, bool
     Real keep = (Real)(1 / (1 - s->p));
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
-        Real masked = random_uniform(s->random, i) >= s->p ? from[i] * keep : 0;
+        bool kept = random_uniform(s->random, s->first + i) >= s->p;
+        Real masked = kept ? from[i] * keep : 0;
         to[i] = accumulate ? to[i] + masked : masked;
     }
 }

@@ -22,14 +22,18 @@ static Real *new_random(Arena *a, size_t n, uint64_t seed)
     return x;
 }
 
-/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is set. */
+/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is set.
+ * The inputs are copies made by an operation, so the tape owns and may forget them. */
 static Var *run(Check *c, unsigned varying)
 {
     Var *in[MAX_INPUTS];
     tape_reset(&c->tape);
-    for (int i = 0; i < c->inputs; i++)
-        in[i] = tape_leaf(&c->tape, "input", c->call->shape[i], c->value[i],
-                          varying >> i & 1 ? c->grad[i] : NULL);
+    for (int i = 0; i < c->inputs; i++) {
+        Shape shape = c->call->shape[i];
+        Real *grad = varying >> i & 1 ? c->grad[i] : NULL;
+        Var *leaf = tape_leaf(&c->tape, "input", shape, c->value[i], grad);
+        in[i] = reshape(&c->tape, leaf, shape);
+    }
     return c->call->build(&c->tape, in, c->call->options);
 }
 
@@ -59,9 +63,10 @@ static void contract_backward(Var *y)
 static const Op contract_op = {.name = "contract", .forward = contract_forward,
                                .backward = contract_backward};
 
-static double compare(Check *c, int input)
+/* Keeps the entry of one input whose gradient is furthest from the slope. */
+static void compare(Check *c, int input, unsigned varying, Mismatch *worst)
 {
-    double h = sizeof(Real) == 4 ? 1e-2 : 1e-5, worst = 0;
+    double h = sizeof(Real) == 4 ? 1e-2 : 1e-5;
     for (size_t k = 0; k < shape_size(c->call->shape[input]); k++) {
         Real *x = &c->value[input][k], kept = *x;
         *x = (Real)((double)kept + h);
@@ -71,9 +76,9 @@ static double compare(Check *c, int input)
         *x = kept;
         double slope = (high - low) / (up - down), got = c->grad[input][k];
         double error = fabs(got - slope) / fmax(1, fabs(got));
-        if (!(error <= worst)) worst = error;       /* a NaN counts as the worst */
+        if (!(error <= worst->error))               /* a NaN counts as the worst */
+            *worst = (Mismatch){error, input, varying, k, got, slope};
     }
-    return worst;
 }
 
 static Check begin(const Case *call)
@@ -94,27 +99,46 @@ static void end(Check *c)
     arena_destroy(&c->arena);
 }
 
+/* Does some operation's record say that its backward reads v? */
+static bool is_read(const Tape *t, const Var *v)
+{
+    if (v->op->reads_output) return true;
+    for (int k = 0; k < t->lines; k++)
+        for (int i = 0; i < t->line[k]->inputs; i++)
+            if (t->line[k]->in[i] == v && t->line[k]->op->reads_inputs) return true;
+    return false;
+}
+
+/* A tape may forget what nobody says he will read.  Here it forgets all of that, so an
+ * operation whose record lacks a flag gets the gradient NaN. */
+static void forget_unread(Tape *t)
+{
+    for (int k = 0; k < t->lines; k++) {
+        Var *v = t->line[k];
+        for (size_t i = 0; !is_read(t, v) && i < v->size; i++) v->value[i] = (Real)NAN;
+    }
+}
+
 /* The gradients of L with respect to the inputs in `varying`. */
 static void find_gradients(Check *c, unsigned varying)
 {
     for (int i = 0; i < c->inputs; i++)
         memset(c->grad[i], 0, shape_size(c->call->shape[i]) * sizeof(Real));
     Var *y = run(c, varying);
-    backward(tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0));
+    Var *loss = tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0);
+    forget_unread(&c->tape);
+    backward(loss);
 }
 
-double gradcheck(const Case *call)
+Mismatch gradcheck(const Case *call)
 {
     Check c = begin(call);
-    double worst = 0;
+    Mismatch worst = {0};
     for (unsigned varying = 1; varying < 1u << c.inputs; varying++) {
         if (!run(&c, varying)->needs_grad) continue;        /* e.g. only the mask of where */
         find_gradients(&c, varying);
         for (int i = 0; i < c.inputs; i++)
-            if (varying >> i & 1) {
-                double error = compare(&c, i);
-                if (!(error <= worst)) worst = error;
-            }
+            if (varying >> i & 1) compare(&c, i, varying, &worst);
     }
     end(&c);
     return worst;

@@ -82,8 +82,8 @@ Var *softplus(Tape *t, Var *x);
 Var *clamp(Tape *t, Var *x, double a, double b);        /* dies unless a <= b */
 
 /* Zeroes each number with probability p and divides the rest by 1-p.  Number i is kept iff
- * random_uniform(r, i) >= p, so the mask is computed again rather than stored. */
-Var *dropout(Tape *t, Var *x, double p, Random r);
+ * random_uniform(r, first + i) >= p, so the mask is computed again rather than stored. */
+Var *dropout(Tape *t, Var *x, double p, Random r, uint64_t first);
 
 /* x as a constant: nothing before it gets a gradient through it. */
 Var *stop_gradient(Tape *t, Var *x);

@@ -33,18 +33,20 @@ Var *permute(Tape *t, Var *x, const int order[])
     return tape_push(t, &permute_op, y, 1, (Var *[]){x}, &args, sizeof args);
 }
 
-/* Calls the two numbers that belong together `x` and `y`. */
+/* Calls the two numbers that belong together `x` and `y`.  The arrays are asked for once,
+ * before the threads start: var_grad makes its array at the first call. */
 #define PERMUTE_LOOP(v, xs, ys, statement)                                                   \
     do {                                                                                     \
         const Args *s = (v)->args;                                                           \
+        Real *const xs_ = (xs), *const ys_ = (ys);                                           \
         _Pragma("omp parallel for schedule(static)")                                         \
         for (int r = 0; r < s->size[0] * s->size[1] * s->size[2]; r++) {                     \
             int k = r % s->size[2], j = r / s->size[2] % s->size[1];                         \
             size_t i = (size_t)(r / s->size[2] / s->size[1]);                                \
             size_t from = i * s->step[0] + (size_t)j * s->step[1] + (size_t)k * s->step[2];  \
             for (size_t c = 0; c < (size_t)s->size[3]; c++) {                                \
-                Real *x = (xs) + from + c * s->step[3];                                      \
-                Real *y = (ys) + (size_t)r * (size_t)s->size[3] + c;                         \
+                Real *x = xs_ + from + c * s->step[3];                                       \
+                Real *y = ys_ + (size_t)r * (size_t)s->size[3] + c;                          \
                 statement;                                                                   \
             }                                                                                \
         }                                                                                    \

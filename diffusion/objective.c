@@ -16,15 +16,15 @@ static double one(int T) { return (void)T, 1; }
 static double per_thousand(int T) { return T / 1000.0; }
 static double all_steps(int T) { return T; }
 
-static const Loss losses[] = {
+static const Loss kinds[] = {
     {"mse", true, one}, {"rescaled_mse", true, per_thousand}, {"kl", false, one},
     {"rescaled_kl", false, all_steps},
 };
 
 static const Loss *find_loss(const char *name)
 {
-    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
-        if (strcmp(losses[i].name, name) == 0) return &losses[i];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
     fail("there is no loss %s; there are mse, rescaled_mse, kl and rescaled_kl", name);
 }
 
@@ -157,4 +157,14 @@ Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *
     Var *y = objective_losses(t, p, out, b).total;
     discard(out);
     return y;
+}
+
+Var *objective_sum(Tape *t, Var *loss, const Batch *b)
+{
+    if (b->weight) {
+        Real *weight = tape_save(t, Real, (size_t)b->N);
+        for (int n = 0; n < b->N; n++) weight[n] = (Real)b->weight[n];
+        loss = multiply(t, loss, tape_leaf(t, "weight", SHAPE(b->N), weight, NULL));
+    }
+    return sum(t, loss, ALL_AXES);
 }

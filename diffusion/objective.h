@@ -28,6 +28,7 @@ typedef struct {
     const double *eps;      /* the same shape, N(0, 1) */
     const int *t;           /* [N] steps of the schedule */
     const int *label;       /* [N], or NULL */
+    const double *weight;   /* [N], of each sample's loss; NULL: 1 */
 } Batch;
 
 /* The loss of each sample and its parts, [N] each; a part that the loss does not have is NULL. */
@@ -37,7 +38,10 @@ typedef struct { Var *total, *mse, *bound; } Losses;
  * then v.  Fails with the list if process->loss is no name above. */
 Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b);
 
-/* Runs the network at x_t and returns the loss of each sample, [N]. */
+/* Runs the network at x_t and returns the loss of each sample, [N], not yet weighted. */
 Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *b);
+
+/* The sum over the batch of weight times loss. */
+Var *objective_sum(Tape *t, Var *losses, const Batch *b);
 
 #endif

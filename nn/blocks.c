@@ -118,7 +118,7 @@ AttentionBlock attention_block_init(Params *p, const char *name, const BlockStyl
 {
     return (AttentionBlock){
         .name = name,
-        .norm = norm_init(p, SUB("norm"), s, channels),
+        .norm = s->groups ? norm_init(p, SUB("norm"), s, channels) : (GroupNorm){0},
         .q = linear_init(p, SUB("q"), channels, channels, ROLE_QKV),
         .k = linear_init(p, SUB("k"), channels, channels, ROLE_QKV),
         .v = linear_init(p, SUB("v"), channels, channels, ROLE_QKV),
@@ -131,11 +131,11 @@ AttentionBlock attention_block_init(Params *p, const char *name, const BlockStyl
 Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
 {
     const char *outer = tape_scope(pass->tape, b->name);
-    Var *a = group_norm_forward(pass, &b->norm, x);
+    Var *a = b->norm.groups ? group_norm_forward(pass, &b->norm, x) : x;
     Var *q = linear_forward(pass, &b->q, a);
     Var *k = linear_forward(pass, &b->k, a);
     Var *v = linear_forward(pass, &b->v, a);
-    discard(a);
+    if (a != x) discard(a);
     Var *h = attention(pass->tape, q, k, v, b->heads);
     discard(q), discard(k), discard(v);
     Var *o = linear_forward(pass, &b->out, h);

@@ -22,7 +22,7 @@
 #include "nn/layers.h"
 
 typedef struct {
-    int groups;                 /* of the norms, at most */
+    int groups;                 /* of the norms, at most; 0: attention without a norm */
     int group_size;             /* channels in a group at least; fewer groups then.  0: 1 */
     int heads, head_channels;   /* of attention; head_channels > 0 counts instead of heads */
     bool scale_shift;           /* e scales and shifts, instead of being added */

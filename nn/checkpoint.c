@@ -13,14 +13,16 @@ static SafeEntry entry_of(Arena *a, const Param *q, const CheckpointBlock *b)
     return e;
 }
 
-void checkpoint_save(const char *path, const Params *p, const CheckpointBlock blocks[], int count,
+void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta)
 {
     Arena a = arena_create();
-    int n = 0;
-    SafeEntry *entries = arena_new(&a, SafeEntry, (size_t)(count * p->count));
-    for (int b = 0; b < count; b++)
-        for (int i = 0; i < p->count; i++) entries[n++] = entry_of(&a, &p->list[i], &blocks[b]);
+    int n = 0, all = parts->count * p->count + parts->other_count;
+    SafeEntry *entries = arena_new(&a, SafeEntry, (size_t)all);
+    for (int b = 0; b < parts->count; b++)
+        for (int i = 0; i < p->count; i++)
+            entries[n++] = entry_of(&a, &p->list[i], &parts->blocks[b]);
+    for (int i = 0; i < parts->other_count; i++) entries[n++] = parts->others[i];
     safetensors_write(path, entries, n, metadata, nmeta);
     arena_destroy(&a);
 }
@@ -74,11 +76,27 @@ void checkpoint_load_some(const SafeTensors *file, const Params *p,
     arena_destroy(&a);
 }
 
-void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
-                     int count)
+static size_t size_of(const SafeEntry *e)
+{
+    size_t n = dtype_size(e->dtype);
+    for (int i = 0; i < e->rank; i++) n *= (size_t)e->dim[i];
+    return n;
+}
+
+static void load_other(const SafeTensors *file, const SafeEntry *want)
+{
+    const SafeEntry *e = safetensors_find(file, want->name);
+    if (!e || e->dtype != want->dtype || size_of(e) != size_of(want))
+        fail("%s: want the array %s of %zu bytes, found %s", file->path, want->name,
+             size_of(want), e ? "one of another type or size" : "none");
+    memcpy((void *)want->data, e->data, size_of(want));
+}
+
+void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointParts *parts)
 {
     Arena a = arena_create();
-    int found = load(file, p, blocks, count, &a);
+    int found = load(file, p, parts->blocks, parts->count, &a) + parts->other_count;
+    for (int i = 0; i < parts->other_count; i++) load_other(file, &parts->others[i]);
     if (found != file->count)
         fail("%s holds %d arrays that this model does not have", file->path, file->count - found);
     arena_destroy(&a);

@@ -15,13 +15,20 @@ typedef struct {
     Real *data;             /* [params->size] */
 } CheckpointBlock;
 
-void checkpoint_save(const char *path, const Params *p, const CheckpointBlock blocks[], int count,
+/* What is in one: `count` blocks, and other arrays whose name, type, shape and data are told. */
+typedef struct {
+    const CheckpointBlock *blocks;
+    int count;
+    const SafeEntry *others;
+    int other_count;
+} CheckpointParts;
+
+void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta);
 
-/* Fills the blocks from the file.  Fails unless each array is there with the shape that the
- * model wants and the file has no others; the message lists what does not fit. */
-void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
-                     int count);
+/* Fills the blocks and the others' data from the file.  Fails unless each array is there with the
+ * shape that is wanted and the file has no others; the message lists what does not fit. */
+void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointParts *parts);
 
 /* The same, for a reader that needs some of the blocks only: others in the file are ignored. */
 void checkpoint_load_some(const SafeTensors *file, const Params *p,

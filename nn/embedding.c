@@ -40,7 +40,7 @@ void embedding_waves(Real *out, const char *name, const double *t, int N, int di
 Embedding embedding_init(Params *p, const char *name, const EmbeddingConfig *config)
 {
     const EmbeddingConfig *c = config;
-    Embedding b = {.name = name, .config = *c};
+    Embedding b = {.name = name, .config = *c, .frequencies = -1};
     if (find_kind(c->waves)->random)
         b.frequencies = params_add(p, SHAPE(c->dim / 2), (Init){INIT_NORMAL, 16},
                                    "%s.frequencies", name);
@@ -61,8 +61,9 @@ static Var *waves_leaf(Pass *pass, const Embedding *b, const double *t, int N)
 {
     int dim = b->config.dim;
     Real *waves = tape_save(pass->tape, Real, (size_t)(N * dim));
-    const Real *f = pass->weights + pass->params->list[b->frequencies].offset;
-    embedding_waves(waves, b->config.waves, t, N, dim, f);
+    int f = b->frequencies;
+    embedding_waves(waves, b->config.waves, t, N, dim,
+                    f >= 0 ? pass->weights + pass->params->list[f].offset : NULL);
     return tape_leaf(pass->tape, "waves", SHAPE(N, 1, 1, dim), waves, NULL);
 }
 

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const char *name;
     EmbeddingConfig config;
-    int frequencies;            /* of fourier */
+    int frequencies;            /* of fourier, else -1 */
     Linear first, second, class_layer, augment_layer;
 } Embedding;
 

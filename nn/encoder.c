@@ -14,6 +14,8 @@ UNetConfig unet_defaults(UNetConfig c)
 {
     if (c.patch == 0) c.patch = 1;
     if (c.wave_mult == 0) c.wave_mult = 1;
+    if (c.embed_mult == 0) c.embed_mult = 4;
+    if (c.first == 0) c.first = unet_channels(&c, 0);
     if (!c.resample) c.resample = "conv";
     if (!c.init) c.init = "ddpm";
     if (!c.waves) c.waves = "ddpm";
@@ -28,7 +30,11 @@ int unet_levels(const double mult[MAX_LEVELS])
     return n;
 }
 
-static int channels_at(const UNetConfig *c, int level) { return (int)(c->base * c->mult[level]); }
+/* The hair is for 48 * (64/48), which need not be 64 in double. */
+int unet_channels(const UNetConfig *c, int level)
+{
+    return (int)(c->base * c->mult[level] + 1e-9);
+}
 
 static void check_size(const UNetConfig *c)
 {
@@ -52,12 +58,18 @@ static void check_config(const UNetConfig *c)
         fail("a U-Net with patch %d, %d groups, %d heads, %d taps, for images of %dx%dx%d; each "
              "must be at least 1, taps 2 or 4", c->patch, s->groups, s->heads, s->taps,
              c->height, c->width, c->channels);
+    if (c->first < 1 || c->embed_mult < 1 || c->wave_mult < 1 || c->classes < 0 || c->augment < 0)
+        fail("a U-Net of %d channels at first, e %d and waves %d times as wide as the base, %d "
+             "classes and %d augmentations", c->first, c->embed_mult, c->wave_mult, c->classes,
+             c->augment);
     if (c->pyramid && c->patch > 1) fail("a U-Net with a pyramid works on pixels, not patches");
     check_size(c);
     for (int i = 0; i < c->levels; i++) {
-        int channels = channels_at(c, i), most = channels / s->group_size;
+        int channels = unet_channels(c, i), most = channels / s->group_size;
         int groups = s->groups < most ? s->groups : most;
         int heads = s->head_channels ? channels / s->head_channels : s->heads;
+        bool middle = i == c->levels - 1 && !c->no_middle_attention;
+        if (!middle && !attends(c, c->height / c->patch >> i)) heads = 1;
         if (channels < 1 || groups < 1 || channels % groups || heads < 1 || channels % heads)
             fail("level %d of the U-Net has %d * %g = %d channels, which %d groups and %d heads "
                  "must divide", i, c->base, c->mult[i], channels, groups, heads);
@@ -76,7 +88,7 @@ static void init_level(Params *p, Encoder *u, int l)
 {
     const UNetConfig *c = &u->config;
     UNetLevel *level = &u->down[l];
-    int E = u->embedding.config.out, width = channels_at(c, l);
+    int E = u->embedding.config.out, width = unet_channels(c, l);
     for (int b = 0; b < c->blocks; b++) {
         const char *name = NAME("down.%d.%d", l, b);
         level->block[b] = res_block_init(p, name, &c->style, (Widths){u->channels, width, E},
@@ -94,7 +106,7 @@ static void init_level(Params *p, Encoder *u, int l)
     u->height /= 2, u->width /= 2;
     if (!c->pyramid) return;
     level->pyramid = conv2d_init(p, NAME("down.%d.pyramid", l),
-                                 l > 0 ? channels_at(c, l - 1) : c->channels, width, 3,
+                                 l > 0 ? unet_channels(c, l - 1) : c->channels, width, 3,
                                  ROLE_PLAIN);
     level->pyramid.pad = level->pyramid.pad_end = c->style.taps / 2;
 }
@@ -106,21 +118,23 @@ Encoder encoder_init(Params *p, const UNetConfig *config)
     check_config(c);
     p->rule = init_rule(c->init);
 
-    int E = 4 * c->base, first = channels_at(c, 0);
+    int E = c->embed_mult * c->base;
     u.height = c->height / c->patch, u.width = c->width / c->patch;
     u.embedding = embedding_init(p, "time", &(EmbeddingConfig){
         .waves = c->waves, .dim = c->base * c->wave_mult, .out = E, .classes = c->classes,
         .augment = c->augment, .class_first = c->class_first});
-    u.conv_in = conv2d_init(p, "conv_in", c->channels, first, c->patch > 1 ? c->patch : 3,
+    u.conv_in = conv2d_init(p, "conv_in", c->channels, c->first, c->patch > 1 ? c->patch : 3,
                             ROLE_PLAIN);
     if (c->patch > 1) u.conv_in.stride = c->patch, u.conv_in.pad = u.conv_in.pad_end = 0;
-    keep(&u, first);
+    keep(&u, c->first);
     for (int l = 0; l < c->levels; l++) init_level(p, &u, l);
 
     Widths w = {u.channels, u.channels, E};
     u.middle[0] = res_block_init(p, "middle.0", &c->style, w, RESAMPLE_NONE);
+    BlockStyle style = c->style;
+    if (c->bare_middle_attention) style.groups = 0;
     if (!c->no_middle_attention)
-        u.middle_attention = attention_block_init(p, "middle.attention", &c->style, u.channels);
+        u.middle_attention = attention_block_init(p, "middle.attention", &style, u.channels);
     u.middle[1] = res_block_init(p, "middle.1", &c->style, w, RESAMPLE_NONE);
     return u;
 }

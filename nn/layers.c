@@ -76,11 +76,13 @@ Var *group_norm_adaptive_forward(Pass *pass, const GroupNorm *l, Var *x, Var *w)
                            add(t, multiply(t, gain, beta), shift), l->groups, l->eps);
 }
 
-/* Each dropout of a pass has a row of random numbers of its own. */
+/* Each dropout of a pass has a row of random numbers of its own, and each sample of the
+ * batch a place in it, also when the pass sees only a part of the batch. */
 Var *dropout_forward(Pass *pass, double p, Var *x)
 {
     if (!pass->training || p == 0) return x;
     Random r = pass->random;
     r.stream += (uint64_t)pass->draws++ << 32;
-    return dropout(pass->tape, x, p, r);
+    uint64_t sample = x->size / (uint64_t)x->shape.dim[0];
+    return dropout(pass->tape, x, p, r, pass->first * sample);
 }

@@ -59,6 +59,7 @@ typedef struct {
     bool training;          /* dropout is on */
     Random random;          /* of dropout: one row a step */
     uint32_t draws;         /* dropouts so far in this run */
+    uint64_t first;         /* the place of the first sample in its batch */
 } Pass;
 
 Pass pass_training(Tape *t, Params *p, Random r);

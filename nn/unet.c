@@ -11,7 +11,7 @@ static void init_level(Params *p, UNet *u, int l, int *channels, int *skip)
     const UNetConfig *c = &u->encoder.config;
     UNetLevel *level = &u->up[l];
     const UNetLevel *down = &u->encoder.down[l];
-    int E = u->encoder.embedding.config.out, width = (int)(c->base * c->mult[l]);
+    int E = u->encoder.embedding.config.out, width = unet_channels(c, l);
     for (int b = 0; b <= c->blocks; b++) {
         const char *name = NAME("up.%d.%d", l, b);
         int both = *channels + u->encoder.skip_channels[--*skip];
@@ -74,4 +74,13 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const Condition *condition)
     if (c->patch > 1) y = depth_to_space(pass->tape, y, c->patch);
     tape_scope(pass->tape, outer);
     return y;
+}
+
+Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small, const Condition *c)
+{
+    const UNetConfig *k = &u->encoder.config;
+    Var *large = resize(pass->tape, small, k->height, k->width);
+    Var *both = concat(pass->tape, x, large, 3);
+    discard(large);
+    return unet_forward(pass, u, both, c);
 }

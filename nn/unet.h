@@ -31,12 +31,14 @@ typedef struct {
     int height, width, channels;    /* of the image */
     int out_channels;               /* of the prediction: usually = channels */
     int base;                       /* channels that mult multiplies; the waves' number */
+    int first;                      /* channels of the first convolution; 0: of level 0 */
     int levels;
     double mult[MAX_LEVELS];        /* level i has base * mult[i] channels; 0 at the end */
     int blocks;                     /* residual blocks per level going down; one more going up */
     int attention[MAX_LEVELS];      /* heights (after patching) with attention, 0 at the end */
     bool attention_up_last;         /* going up, after the last block of a level only */
     bool no_middle_attention;
+    bool bare_middle_attention;     /* without a norm (diffusers, where e scales and shifts) */
     int patch;                      /* 0, 1: none */
     bool pyramid;
     const char *resample;           /* nn/blocks.h */
@@ -45,6 +47,7 @@ typedef struct {
 
     const char *waves;              /* nn/embedding.h */
     int wave_mult;                  /* the waves are base * wave_mult numbers; 0: 1 */
+    int embed_mult;                 /* e is base * embed_mult numbers; 0: 4 */
     int classes, augment;           /* 0: not told */
     bool class_first;
 } UNetConfig;
@@ -74,6 +77,9 @@ UNetConfig unet_defaults(UNetConfig c);
 /* How many entries of mult come before the first 0. */
 int unet_levels(const double mult[MAX_LEVELS]);
 
+/* base * mult[level], rounded down as the papers' code does (mult may be 1/2 or 4/3). */
+int unet_channels(const UNetConfig *c, int level);
+
 /* Declares the parameters.  Fails with the arithmetic if the image cannot be halved levels-1
  * times, or groups or heads do not divide the channels. */
 Encoder encoder_init(Params *p, const UNetConfig *config);
@@ -97,5 +103,10 @@ UNet unet_init(Params *p, const UNetConfig *config);
 
 /* x [N, H, W, channels]; returns [N, H, W, out_channels].  Discards x. */
 Var *unet_forward(Pass *pass, const UNet *u, Var *x, const Condition *c);
+
+/* Super-resolution (Nichol & Dhariwal 2021): the network also sees the small image, enlarged
+ * bilinearly, as further channels.  x [N, H, W, C], small [N, h, w, c]; the config's channels
+ * are C + c. */
+Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small, const Condition *c);
 
 #endif

@@ -9,6 +9,10 @@
 
 static const GoldenTopic topics[] = {
     {"layers.safetensors", golden_layers},
+    {"blocks.safetensors", golden_blocks},
+    {"unet_*", golden_networks},
+    {"superres_*", golden_networks},
+    {"classifier_*", golden_networks},
     {"schedules.safetensors", golden_schedules},
     {"spaced.safetensors", golden_spaced},
     {"timestep_sampler.safetensors", golden_timesteps},

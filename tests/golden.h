@@ -82,6 +82,8 @@ GoldenTally golden_run(const char *folder, char *const words[],
                        const GoldenTopic topics[]);
 
 void golden_layers(Golden *g);
+void golden_networks(Golden *g);
+void golden_blocks(Golden *g);
 void golden_schedules(Golden *g);
 void golden_spaced(Golden *g);
 void golden_timesteps(Golden *g);

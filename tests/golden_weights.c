@@ -41,15 +41,14 @@ GoldenWeights golden_weights(const char *rule, const char *salt, const char *nam
                              Shape shape)
 {
     GoldenWeights w = {.key = hash_text(hash_text(2166136261u, name), salt),
-                       .size = shape_size(shape), .channels = 1, .inner = 1};
-    if (shape.rank > 1) w.channels = (size_t)shape.dim[1];
-    for (int i = 2; i < shape.rank; i++) w.inner *= (size_t)shape.dim[i];
+                       .size = shape_size(shape)};
+    double fan_in = (double)w.size / shape.dim[0];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].rule, rule) == 0 && (shape.rank == 1 || !rows[i].one_axis) &&
             ends_in(name, rows[i].ending)) {
             w.scale = rows[i].scale;
             w.offset = rows[i].offset;
-            if (rows[i].by_fan_in) w.scale /= sqrt((double)(w.channels * w.inner));
+            if (rows[i].by_fan_in) w.scale /= sqrt(fan_in);
             return w;
         }
     fail("parameter %s: there is no weight rule \"%s\"; there are A1 and B1", name, rule);
@@ -66,10 +65,4 @@ float golden_weights_value(const GoldenWeights *w, uint32_t i)
 {
     double u = golden_weights_hash(w, i) / 4294967296.0 - 0.5;
     return (float)(w->scale * u + w->offset);
-}
-
-size_t golden_weights_place(const GoldenWeights *w, size_t i)
-{
-    size_t block = w->channels * w->inner, c = i / w->inner % w->channels;
-    return i / block * block + i % w->inner * w->channels + c;
 }

@@ -3,7 +3,8 @@
  *
  *     h = hash(name and salt, i),   value = scale (h / 2^32 - 1/2) + offset
  *
- * with scale and offset by a rule that looks at the name and the shape. */
+ * with scale and offset by a rule that looks at the name and the shape.  The order is the
+ * reference's; nn/published.h knows ours. */
 #ifndef TESTS_GOLDEN_WEIGHTS_H
 #define TESTS_GOLDEN_WEIGHTS_H
 
@@ -14,7 +15,7 @@
 typedef struct {
     uint32_t key;               /* of the name and the salt */
     double scale, offset;
-    size_t size, channels, inner;
+    size_t size;
 } GoldenWeights;
 
 /* rule and salt are in the file's header, the name and the shape those of the reference's
@@ -24,9 +25,5 @@ GoldenWeights golden_weights(const char *rule, const char *salt, const char *nam
 
 uint32_t golden_weights_hash(const GoldenWeights *w, uint32_t i);
 float golden_weights_value(const GoldenWeights *w, uint32_t i);
-
-/* Where number i of the reference's order stands in ours, in which axis 1 is the last:
- * filters [O, I, kh, kw] become [O, kh, kw, I]; one or two axes stay as they are. */
-size_t golden_weights_place(const GoldenWeights *w, size_t i);
 
 #endif

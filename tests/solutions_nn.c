@@ -71,7 +71,8 @@ SOLUTION void answer_merge(const Params *p, const char *one, const char *two,
     file = safetensors_read(&a, two);
     checkpoint_load_some(&file, p, &(CheckpointBlock){"model", y}, 1);
     for (size_t i = 0; i < p->size; i++) x[i] = (x[i] + y[i]) / 2;
-    checkpoint_save(out, p, &(CheckpointBlock){"model", x}, 1, NULL, 0);
+    CheckpointBlock mean = {"model", x};
+    checkpoint_save(out, p, &(CheckpointParts){&mean, 1}, NULL, 0);
     arena_destroy(&a);
 }
 

@@ -4,9 +4,10 @@
  *     in it, word for word; a line of "..." stands for what is left out
  *   - every file that is named in backquotes or linked exists
  *   - no line is longer than 100 columns, except rows of tables and pictures
- *   - numbers that the models have now are the ones that it tells */
+ *   - the numbers and the drawing of preset mini are those that it has now */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/error.h"
@@ -186,6 +187,44 @@ static void lines_fit_a_page(void)
     }
 }
 
+/* What `drift ARGS` prints. */
+static char *drift(Arena *a, const char *args)
+{
+    const char *program = getenv("DRIFT");
+    const char *log = arena_printf(a, "%s/log", test_folder());
+    if (!program) program = "build/drift";
+    check_int(system(arena_printf(a, "%s %s > %s", program, args, log)), 0);
+    return read_text(a, log);
+}
+
+/* Looks for the number after `words` in text, as 717569 or 717,569, in a chapter. */
+static void check_told(Arena *a, const char *text, const char *words, const char *chapter)
+{
+    const char *at = strstr(text, words);
+    int n = at ? atoi(at + strlen(words)) : 0;
+    const char *number = n < 1000 ? arena_printf(a, " %d", n)
+                                  : arena_printf(a, " %d,%03d", n / 1000, n % 1000);
+    if (!strstr(read_text(a, chapter), number))
+        check_text(arena_printf(a, "%s lacks%s for %s", chapter, number, words), "");
+}
+
+/* Whoever changes the preset learns here what to tell, and draws it again. */
+static void mini_is_as_it_is_told(void)
+{
+    Arena a = arena_create();
+    char *info = drift(&a, "info mini");
+    check_told(&a, info, "\nparameters", "nn/README.md");
+    check_told(&a, info, "\ntotal", "apps/README.md");
+    check_told(&a, info, "\ndown.0.0                     14", "nn/README.md");
+    if (sizeof(Real) == 4) {            /* the drawing counts bytes */
+        const char *drawing = arena_printf(&a, "%s/mini.svg", test_folder());
+        drift(&a, arena_printf(&a, "graph mini --out %s", drawing));
+        if (strcmp(read_text(&a, drawing), read_text(&a, "apps/data/mini.svg")) != 0)
+            check_text("build/drift graph mini --out apps/data/mini.svg", "done");
+    }
+    arena_destroy(&a);
+}
+
 /* The checker itself: a wrong quote must not pass. */
 static void a_wrong_quote_is_found(void)
 {
@@ -208,7 +247,8 @@ static void a_wrong_quote_is_found(void)
 }
 
 static const Test tests[] = {
-    T(quotes_are_exact), T(files_exist), T(lines_fit_a_page), T(a_wrong_quote_is_found),
+    T(quotes_are_exact), T(files_exist), T(lines_fit_a_page),
+    T(mini_is_as_it_is_told), T(a_wrong_quote_is_found),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

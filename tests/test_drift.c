@@ -74,7 +74,8 @@ static bool same(Bytes x, Bytes y)
     return x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
 }
 
-/* The checkpoint of 20 steps: in one go; in two pieces and with other threads. */
+/* The checkpoint of 20 steps: in one go; in two pieces and with other threads.  The same
+ * with batches taken in parts. */
 static void resuming_gives_the_same_bytes(void)
 {
     const char *t = test_folder();
@@ -85,6 +86,11 @@ static void resuming_gives_the_same_bytes(void)
     check_drift(0, "done", "%s --steps 20 --seed 1 --out %s/c", train(), t);
     check(!same(checkpoint("a"), checkpoint("c")));
     check(file_exists(in_folder("a/samples/000020.png")));
+    const char *parts = TEXT("%s --micro-batch 3", train());
+    check_drift(0, "done at step 9", "%s --steps 9 --threads 1 --out %s/p", parts, t);
+    check_drift(0, "done at step 4", "%s --steps 4 --threads 2 --out %s/q", parts, t);
+    check_drift(0, "done at step 9", "train --resume %s/q --steps 9 --threads 3", t);
+    check(same(checkpoint("p"), checkpoint("q")));
 }
 
 /* A signal in the middle: the step is finished, the state saved, and the way on told. */
@@ -125,7 +131,7 @@ static void a_step_can_be_seen(void)
     check_drift(0, "done", "%s --steps 5 --out %s/v", train(), t);
     check_drift(0, "step            5", "info %s/v", t);
     check_drift(0, "down.1.0.attention", "info %s/v", t);
-    check_drift(0, "parameters      687409", "info mini");
+    check_drift(0, "parameters      717569", "info mini");
     check_drift(2, "no run, file or preset huge; the presets are mini,", "info huge");
     check_drift(0, "v.svg", "graph %s/v --level op --out %s/v.svg", t, t);
     check(file_exists(in_folder("v.svg")));
@@ -140,6 +146,30 @@ static void a_step_can_be_seen(void)
     check_drift(0, "backward conv2d", "profile %s/v --steps 1 --batch 2 --threads 1", t);
     check_drift(0, "100.0 %", "profile %s/v --steps 1", t);
     check_drift(2, "must be at least 1", "profile mini --steps 0");
+}
+
+/* Right in double, plausible in float, which also takes a kink for a mistake. */
+static void derivatives_can_be_checked(void)
+{
+    check_drift(0, "0 of 5 WRONG", "gradcheck conv2d");
+    check_drift(0, "[2, 4, 3, 3] [5, 3, 3, 3] [5]", "gradcheck conv2d");
+    check_drift(0, sizeof(Real) == 4 ? "plausible\n" : "right\n", "gradcheck silu");
+    check_drift(0, sizeof(Real) == 4 ? "1 of 1 WRONG?" : "0 of 1 WRONG",
+                "gradcheck clamp");
+    check_drift(0, "the gradient is not the slope", "gradcheck --help");
+    check_drift(2, "no operation convolve has a row in autograd/cases.c; there are neg,",
+                "gradcheck convolve");
+}
+
+/* Twenty steps with any number of threads end in the same checkpoint. */
+static void threads_do_not_change_the_training(void)
+{
+    static const int threads[] = {1, 2, 3, 4, 8};
+    for (int i = 0; i < NELEM(threads); i++) {
+        check_drift(0, "done at step 20", "%s --steps 20 --threads %d --out %s/t%d",
+                    train(), threads[i], test_folder(), threads[i]);
+        check(same(checkpoint("t1"), checkpoint(TEXT("t%d", threads[i]))));
+    }
 }
 
 static void bad_input_gets_a_sentence(void)
@@ -202,9 +232,10 @@ static void a_small_set_is_learned(void)
 }
 
 static const Test tests[] = {
-    T(resuming_gives_the_same_bytes), T(a_signal_stops_in_order),
+    T(resuming_gives_the_same_bytes), T(threads_do_not_change_the_training),
+    T(a_signal_stops_in_order),
     T(sampling_does_not_depend_on_batch_or_threads), T(a_step_can_be_seen),
-    T(bad_input_gets_a_sentence),
+    T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
 };

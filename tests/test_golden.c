@@ -49,17 +49,6 @@ static void salt_changes_them(void)
     check_int(w.key, 0x4d2505ca);               /* FNV-1a of "ab" */
 }
 
-static void filters_are_turned_channels_last(void)
-{
-    GoldenWeights w = golden_weights("A1", "", "w", SHAPE(2, 3, 2, 2));
-    check_int(golden_weights_place(&w, 0), 0);
-    check_int(golden_weights_place(&w, 1), 3);          /* [0, 0, 0, 1] to [0, 0, 1, 0] */
-    check_int(golden_weights_place(&w, 4), 1);          /* [0, 1, 0, 0] to [0, 0, 0, 1] */
-    check_int(golden_weights_place(&w, 12 + 11), 12 + 11);
-    w = golden_weights("A1", "", "w", SHAPE(3, 4));
-    check_int(golden_weights_place(&w, 7), 7);
-}
-
 static void use_an_unknown_rule(void *unused)
 {
     (void)unused;
@@ -151,7 +140,7 @@ static void a_folder_without_a_manifest_stops(void)
 
 static const Test tests[] = {
     T(parameters_follow_from_their_names), T(salt_changes_them),
-    T(filters_are_turned_channels_last), T(an_unknown_rule_stops), T(results_are_counted),
+    T(an_unknown_rule_stops), T(results_are_counted),
     T(a_result_that_the_file_lacks_has_failed), T(a_damaged_file_has_failed),
     T(a_folder_without_a_manifest_stops),
 };

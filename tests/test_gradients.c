@@ -3,7 +3,8 @@
  *   - its gradient agrees with finite differences, for every subset of its inputs held constant;
  *     in double, to 1e-7 (`make test` builds this file in double too)
  *   - if it is linear in an input, its backward is the transpose of its forward
- *   - its value and gradients are the same bytes with 1, 2, 3, 4 and 8 threads
+ *   - its value and gradients are the same bytes with 1, 2, 3, 4 and 8 threads, on the
+ *     row as it is and on one with thousands of samples
  *   - it has a row at all */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static const char *name_of(const Case *c)
 static void gradients_agree_with_finite_differences(void)
 {
     for (const Case *c = cases; c->op; c++)
-        check_at_most(gradcheck(c), 1e-7, name_of(c));
+        check_at_most(gradcheck(c).error, 1e-7, name_of(c));
 }
 #endif
 
@@ -40,47 +41,57 @@ static void linear_operations_are_transposed_backwards(void)
                               name_of(c));
 }
 
-/* Value and gradients of sum(y^2), one after the other; returns how many bytes. */
-static size_t record(const Case *c, Real *out)
+/* Value and gradients of sum(y^2), one after the other. */
+static Bytes record(Arena *a, const Case *c)
 {
-    enum { MOST = 1024 };
-    static Real value[MAX_INPUTS][MOST], grad[MAX_INPUTS][MOST];
     Tape t = tape_create();
     Var *in[MAX_INPUTS];
-    size_t n = 0, size;
+    Real *grad[MAX_INPUTS];
+    size_t size[MAX_INPUTS], all = 0;
     for (int i = 0; i < case_inputs(c); i++) {
-        size = shape_size(c->shape[i]);
-        fill_uniform(value[i], size, (unsigned)i);
-        memset(grad[i], 0, size * sizeof(Real));
-        in[i] = tape_leaf(&t, "x", c->shape[i], value[i], grad[i]);
+        size[i] = shape_size(c->shape[i]);
+        Real *value = tape_save(&t, Real, size[i]);
+        grad[i] = tape_save(&t, Real, size[i]);
+        fill_uniform(value, size[i], (unsigned)i);
+        memset(grad[i], 0, size[i] * sizeof(Real));
+        Var *leaf = tape_leaf(&t, "x", c->shape[i], value, grad[i]);
+        in[i] = reshape(&t, leaf, c->shape[i]);         /* its gradient is the tape's */
+        all += size[i];
     }
     Var *y = c->build(&t, in, c->options);
+    Real *out = arena_new(a, Real, y->size + all), *end = out + y->size;
     memcpy(out, y->value, y->size * sizeof(Real));
-    n += y->size;
     backward(sum(&t, square(&t, y), ALL_AXES));
-    for (int i = 0; i < case_inputs(c); i++) {
-        size = shape_size(c->shape[i]);
-        memcpy(out + n, grad[i], size * sizeof(Real));
-        n += size;
-    }
+    for (int i = 0; i < case_inputs(c); end += size[i], i++)
+        memcpy(end, grad[i], size[i] * sizeof(Real));
     tape_destroy(&t);
-    return n * sizeof(Real);
+    return (Bytes){.data = (uint8_t *)out, .size = (size_t)(end - out) * sizeof(Real)};
 }
 
-static void any_number_of_threads_gives_the_same_bytes(void)
+static void check_threads(const Case *c, const char *name)
 {
     static const int threads[] = {2, 3, 4, 8};
-    static Real one[8192], many[8192];
-    for (const Case *c = cases; c->op; c++) {
-        parallel_set_threads(1);
-        size_t bytes = record(c, one);
-        for (int i = 0; i < NELEM(threads); i++) {
-            parallel_set_threads(threads[i]);
-            record(c, many);
-            check_at_most(memcmp(one, many, bytes) != 0, 0, name_of(c));
-        }
+    Arena a = arena_create();
+    parallel_set_threads(1);
+    Bytes one = record(&a, c);
+    for (int i = 0; i < NELEM(threads); i++) {
+        parallel_set_threads(threads[i]);
+        check_at_most(memcmp(one.data, record(&a, c).data, one.size) != 0, 0, name);
     }
     parallel_set_threads(0);
+    arena_destroy(&a);
+}
+
+/* Small: threads without work.  Large: loops are cut into more pieces than there are
+ * threads (reduce.c cuts every 16384 numbers), and sums over pieces are sums. */
+static void any_number_of_threads_gives_the_same_bytes(void)
+{
+    enum { LARGE = 1 << 17 };
+    for (const Case *c = cases; c->op; c++) {
+        Case large = case_enlarge(c, LARGE / (int)shape_size(c->shape[0]));
+        check_threads(c, name_of(c));
+        check_threads(&large, name_of(c));
+    }
 }
 
 static void check_has_row(const char *op, size_t length)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "nn/checkpoint.h"
-#include "nn/unet.h"
+#include "nn/published.h"
 #include "tensor/error.h"
 #include "tests/check.h"
 
@@ -35,6 +35,83 @@ static void the_parameters_are_as_many_as_published(void)
                         .base = 128, .levels = 6, .mult = {1, 1, 2, 2, 4, 4}, .blocks = 2,
                         .attention = {16}, .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(large), 113673219);
+}
+
+/* The papers' networks by the arguments with which their code makes them. */
+#define ADM_IMAGENET(channels, mult, attention) \
+    "{\"image_size\": 0, \"in_channels\": 3, \"out_channels\": 6, \"num_classes\": 1000, " \
+    "\"model_channels\": " channels ", \"channel_mult\": [" mult "], " \
+    "\"attention_resolutions\": [" attention "], \"num_head_channels\": 64, " \
+    "\"use_scale_shift_norm\": true, \"resblock_updown\": true, "
+#define CLASSIFIER(mult, attention) \
+    "{\"image_size\": 0, \"in_channels\": 3, \"out_channels\": 1000, " \
+    "\"model_channels\": 128, \"channel_mult\": [" mult "], \"pool\": \"attention\", " \
+    "\"attention_resolutions\": [" attention "], \"num_head_channels\": 64, " \
+    "\"use_scale_shift_norm\": true, \"resblock_updown\": true, "
+#define EDM_CIFAR \
+    "{\"img_resolution\": 32, \"in_channels\": 3, \"out_channels\": 3, \"augment_dim\": 9, " \
+    "\"channel_mult\": [2, 2, 2]"
+
+static const struct { const char *name, *class, *arguments; int size, parameters; } papers[] = {
+    {"Improved DDPM, CIFAR-10", "UNetModel", "{\"in_channels\": 3, \"model_channels\": 128, "
+     "\"out_channels\": 6, \"num_res_blocks\": 3, \"attention_resolutions\": [2, 4], "
+     "\"channel_mult\": [1, 2, 2, 2], \"num_heads\": 4, \"use_scale_shift_norm\": true}",
+     32, 52546438},
+    {"Improved DDPM, ImageNet 64", "UNetModel", "{\"in_channels\": 3, \"model_channels\": 192, "
+     "\"out_channels\": 6, \"num_res_blocks\": 3, \"attention_resolutions\": [4, 8], "
+     "\"channel_mult\": [1, 2, 3, 4], \"num_heads\": 4, \"use_scale_shift_norm\": true, "
+     "\"num_classes\": 1000}", 64, 273049350},
+    {"ADM 64", "UNetModel", ADM_IMAGENET("192", "1, 2, 3, 4", "2, 4, 8")
+     "\"num_res_blocks\": 3}", 64, 295904454},
+    {"ADM 128", "UNetModel", ADM_IMAGENET("256", "1, 1, 2, 3, 4", "4, 8, 16")
+     "\"num_res_blocks\": 2}", 128, 421529606},
+    {"ADM 256", "UNetModel", ADM_IMAGENET("256", "1, 1, 2, 2, 4, 4", "8, 16, 32")
+     "\"num_res_blocks\": 2}", 256, 553838086},
+    {"ADM 512", "UNetModel", ADM_IMAGENET("256", "0.5, 1, 1, 2, 2, 4, 4", "16, 32, 64")
+     "\"num_res_blocks\": 2}", 512, 558997638},
+    {"ADM 64 to 256", "SuperResModel", ADM_IMAGENET("192", "1, 1, 2, 2, 4, 4", "8, 16, 32")
+     "\"num_res_blocks\": 2}", 256, 311795910},
+    {"classifier 64", "EncoderUNetModel", CLASSIFIER("1, 2, 3, 4", "2, 4, 8")
+     "\"num_res_blocks\": 4}", 64, 65438568},
+    {"classifier 128", "EncoderUNetModel", CLASSIFIER("1, 1, 2, 3, 4", "4, 8, 16")
+     "\"num_res_blocks\": 2}", 128, 42568040},
+    {"EDM's DDPM++, CIFAR-10", "SongUNet", EDM_CIFAR "}", 32, 55733891},
+    {"the same with classes", "SongUNet", EDM_CIFAR ", \"label_dim\": 10}", 32, 55735299},
+    {"EDM's NCSN++, CIFAR-10", "SongUNet", EDM_CIFAR ", \"embedding_type\": \"fourier\", "
+     "\"channel_mult_noise\": 2, \"encoder_type\": \"residual\", "
+     "\"resample_filter\": [1, 3, 3, 1]}", 32, 56397827},
+    {"EDM's ADM 64", "DhariwalUNet", "{\"img_resolution\": 64, \"in_channels\": 3, "
+     "\"out_channels\": 3, \"label_dim\": 1000}", 64, 295899267},
+    {"google/ddpm-cifar10-32", "UNet2DModel", "{\"block_out_channels\": [128, 256, 256, 256], "
+     "\"down_block_types\": [\"DownBlock2D\", \"AttnDownBlock2D\", \"DownBlock2D\", "
+     "\"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\", \"UpBlock2D\", \"AttnUpBlock2D\", "
+     "\"UpBlock2D\"], \"downsample_padding\": 0, \"flip_sin_to_cos\": false, "
+     "\"freq_shift\": 1, \"norm_eps\": 1e-06, \"attention_head_dim\": null}", 32, 35746307},
+};
+
+static void the_papers_networks_are_as_large_as_theirs(void)
+{
+    for (int i = 0; i < NELEM(papers); i++) {
+        Arena a = arena_create();
+        Params p = params_create();
+        Bytes text = {.data = (const uint8_t *)papers[i].arguments,
+                      .size = strlen(papers[i].arguments)};
+        PublishedNet net = published_net(papers[i].class, json_parse(&a, text), papers[i].size,
+                                         papers[i].size, papers[i].name);
+        size_t waves = 0;           /* fixed frequencies are not counted as parameters */
+        if (net.pool) {
+            Classifier c = classifier_init(&p, &net.unet, net.pool);
+            published_classifier(&a, &net, &p, &c);
+        } else {
+            UNet u = unet_init(&p, &net.unet);
+            int f = u.encoder.embedding.frequencies;
+            if (f >= 0) waves = p.list[f].size;
+            published_unet(&a, &net, &p, &u);
+        }
+        check_int((long long)(p.size - waves), papers[i].parameters);
+        params_destroy(&p);
+        arena_destroy(&a);
+    }
 }
 
 /* DDPM's embedding of t = 10 in 8 numbers, from the official code. */
@@ -120,6 +197,9 @@ static void the_whole_network_has_the_right_gradient(void)
     }
 }
 
+#define PART(name, data) \
+    &(CheckpointParts){.blocks = &(CheckpointBlock){name, data}, .count = 1}
+
 static void load_other(void *path)
 {
     UNetConfig c = tiny;
@@ -128,7 +208,7 @@ static void load_other(void *path)
     set_up(&f, &c, 1);
     Arena a = arena_create();
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &f.params, &(CheckpointBlock){"model", f.params.value}, 1);
+    checkpoint_load(&file, &f.params, PART("model", f.params.value));
 }
 
 static void load_some_missing(void *path)
@@ -137,7 +217,7 @@ static void load_some_missing(void *path)
     set_up(&f, &tiny, 1);
     Arena a = arena_create();
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &f.params, &(CheckpointBlock){"ema", f.params.grad}, 1);
+    checkpoint_load(&file, &f.params, PART("ema", f.params.grad));
 }
 
 static void checkpoints_come_back_or_say_why_not(void)
@@ -148,10 +228,10 @@ static void checkpoints_come_back_or_say_why_not(void)
     set_up(&f, &tiny, 1);
     set_up(&g, &tiny, 2);
     check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) != 0);
-    checkpoint_save(path, &f.params, &(CheckpointBlock){"model", f.params.value}, 1,
+    checkpoint_save(path, &f.params, PART("model", f.params.value),
                     &(SafeMeta){"step", "7"}, 1);
     SafeTensors file = safetensors_read(&a, path);
-    checkpoint_load(&file, &g.params, &(CheckpointBlock){"model", g.params.value}, 1);
+    checkpoint_load(&file, &g.params, PART("model", g.params.value));
     check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) == 0);
     check_text(safetensors_metadata(&file, "step"), "7");
     check_stops(load_other, path, "another architecture");
@@ -178,7 +258,8 @@ static void sizes_that_cannot_be_halved_say_the_arithmetic(void)
 }
 
 static const Test tests[] = {
-    T(the_parameters_are_as_many_as_published), T(the_waves_are_those_of_the_papers),
+    T(the_parameters_are_as_many_as_published),
+    T(the_papers_networks_are_as_large_as_theirs), T(the_waves_are_those_of_the_papers),
     T(an_untrained_network_gives_zero), T(the_whole_network_has_the_right_gradient),
     T(checkpoints_come_back_or_say_why_not),
     T(sizes_that_cannot_be_halved_say_the_arithmetic),

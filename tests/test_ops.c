@@ -209,7 +209,7 @@ static void dropout_keeps_its_share(void)
     for (int i = 0; i < N; i++) ones[i] = 1;
     tape = tape_create();
     Var *y = dropout(&tape, tape_leaf(&tape, "x", SHAPE(N), ones, NULL), 0.25,
-                     random_stream(1, 0, 0));
+                     random_stream(1, 0, 0), 0);
     double sum = 0;
     for (int i = 0; i < N; i++) {
         sum += (double)y->value[i];

@@ -7,11 +7,11 @@
 
 #define DDPM_PROCESS(variance_name)                                                         \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .loss = "mse"
+    .prediction = "eps", .variance = variance_name, .loss = "mse", .timesteps = "uniform"
 #define HYBRID_PROCESS                                                                      \
     .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
     .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
-    .loss = "rescaled_mse"
+    .loss = "rescaled_mse", .timesteps = "uniform"
 #define ADAM(rule_name, most, ...)                                                          \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
                   .eps = 1e-8, .clip = most}
@@ -19,9 +19,11 @@
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
      {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
-               .style = {.heads = 1, .groups = 8}},
-      DDPM_PROCESS("fixed_small"), ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "constant"),
-      .ema = 0.995, .ema_ramp = 0.08, .batch = 32, .steps = 1400}},
+               .style = {.heads = 1, .groups = 8, .scale_shift = true}},
+      DDPM_PROCESS("fixed_small"),
+      ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
+           .floor = 2e-4),
+      .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
     {"small", "a wider and deeper one: an hour or two",
      {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
                .style = {.heads = 1, .groups = 32}},
@@ -76,13 +78,16 @@ static const Entry entries[] = {
     ENTRY("height", ENTRY_INT, unet.height), ENTRY("width", ENTRY_INT, unet.width),
     ENTRY("channels", ENTRY_INT, unet.channels),
     ENTRY("out_channels", ENTRY_INT, unet.out_channels), ENTRY("base", ENTRY_INT, unet.base),
-    ENTRY("mult", ENTRY_REALS, unet.mult), ENTRY("blocks", ENTRY_INT, unet.blocks),
+    ENTRY("first", ENTRY_INT, unet.first), ENTRY("mult", ENTRY_REALS, unet.mult),
+    ENTRY("blocks", ENTRY_INT, unet.blocks),
     ENTRY("attention", ENTRY_INTS, unet.attention),
     ENTRY("attention_up_last", ENTRY_BOOL, unet.attention_up_last),
     ENTRY("no_middle_attention", ENTRY_BOOL, unet.no_middle_attention),
+    ENTRY("bare_middle_attention", ENTRY_BOOL, unet.bare_middle_attention),
     ENTRY("patch", ENTRY_INT, unet.patch), ENTRY("pyramid", ENTRY_BOOL, unet.pyramid),
     ENTRY("resample", ENTRY_TEXT, unet.resample), ENTRY("init", ENTRY_TEXT, unet.init),
     ENTRY("waves", ENTRY_TEXT, unet.waves), ENTRY("wave_mult", ENTRY_INT, unet.wave_mult),
+    ENTRY("embed_mult", ENTRY_INT, unet.embed_mult),
     ENTRY("classes", ENTRY_INT, unet.classes), ENTRY("augment", ENTRY_INT, unet.augment),
     ENTRY("class_first", ENTRY_BOOL, unet.class_first),
     ENTRY("groups", ENTRY_INT, unet.style.groups),
@@ -110,7 +115,10 @@ static const Entry entries[] = {
     ENTRY("eps", ENTRY_REAL, optimizer.eps), ENTRY("clip", ENTRY_REAL, optimizer.clip),
     ENTRY("weight_decay", ENTRY_REAL, optimizer.weight_decay), ENTRY("ema", ENTRY_REAL, ema),
     ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
-    ENTRY("flip", ENTRY_BOOL, flip), ENTRY("seed", ENTRY_LONG, seed),
+    ENTRY("micro_batch", ENTRY_INT, micro_batch),
+    ENTRY("label_dropout", ENTRY_REAL, label_dropout),
+    ENTRY("timesteps", ENTRY_TEXT, timesteps), ENTRY("flip", ENTRY_BOOL, flip),
+    ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 

@@ -47,7 +47,7 @@ void example_open(Example *e, const char *what, const Option options[])
         t[n] = (int)(n * (size_t)e->model.config.diffusion_steps / N);
         label[n] = c->classes ? (int)n % c->classes : 0;
     }
-    e->data = (Batch){e->batch, x0, eps, t, label};
+    e->data = (Batch){e->batch, x0, eps, t, label, NULL};
 }
 
 Var *example_loss(Example *e, Tape *t)

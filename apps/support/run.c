@@ -19,22 +19,32 @@ void model_create(Model *m, const Config *c)
         .loss = m->config.loss,
     };
     if (c->rescale_t) schedule_rescale_told(&m->process.schedule);
+    m->timesteps = timesteps_create(&m->arena, c->timesteps, c->diffusion_steps, 10, 0.001);
     params_allocate(&m->params, c->seed);
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
     m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);
 }
 
-enum { BLOCKS = 4 };
+enum { BLOCKS = 4, OTHERS = 2, SAMPLING_BLOCKS = 2 };
 
-/* What a checkpoint holds; sampling needs the first two only.  Returns how many. */
-static int list_blocks(const Model *m, CheckpointBlock blocks[BLOCKS])
+/* What a checkpoint holds; sampling needs the first two blocks only. */
+static CheckpointParts list_parts(const Model *m, CheckpointBlock blocks[BLOCKS],
+                                  SafeEntry others[OTHERS])
 {
-    int n = 0;
-    blocks[n++] = (CheckpointBlock){"model", m->params.value};
-    blocks[n++] = (CheckpointBlock){"ema", m->ema.value[0]};
-    if (m->optimizer.m) blocks[n++] = (CheckpointBlock){"moment1", m->optimizer.m};
-    if (m->optimizer.v) blocks[n++] = (CheckpointBlock){"moment2", m->optimizer.v};
-    return n;
+    CheckpointParts p = {.blocks = blocks, .others = others};
+    blocks[p.count++] = (CheckpointBlock){"model", m->params.value};
+    blocks[p.count++] = (CheckpointBlock){"ema", m->ema.value[0]};
+    if (m->optimizer.m) blocks[p.count++] = (CheckpointBlock){"moment1", m->optimizer.m};
+    if (m->optimizer.v) blocks[p.count++] = (CheckpointBlock){"moment2", m->optimizer.v};
+    const Timesteps *t = &m->timesteps;
+    if (strcmp(t->kind, "loss_aware") == 0) {
+        others[p.other_count++] = (SafeEntry){.name = "timesteps.loss", .dtype = DTYPE_F64,
+                                              .rank = 2, .dim = {t->T, t->history},
+                                              .data = t->loss};
+        others[p.other_count++] = (SafeEntry){.name = "timesteps.count", .dtype = DTYPE_I32,
+                                              .rank = 1, .dim = {t->T}, .data = t->count};
+    }
+    return p;
 }
 
 static const char *need(const SafeTensors *f, const char *key)
@@ -60,9 +70,10 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
     model_create(m, &c);
     m->optimizer.step = steps;
     CheckpointBlock blocks[BLOCKS];
-    int count = list_blocks(m, blocks);
-    if (for_training) checkpoint_load(&f, &m->params, blocks, count);
-    else checkpoint_load_some(&f, &m->params, blocks, 2);
+    SafeEntry others[OTHERS];
+    CheckpointParts parts = list_parts(m, blocks, others);
+    if (for_training) checkpoint_load(&f, &m->params, &parts);
+    else checkpoint_load_some(&f, &m->params, blocks, SAMPLING_BLOCKS);
     arena_destroy(&a);
 }
 
@@ -70,7 +81,8 @@ void model_save(const Model *m, const char *checkpoint)
 {
     size_t mark = arena_mark(scratch());
     CheckpointBlock blocks[BLOCKS];
-    int count = list_blocks(m, blocks);
+    SafeEntry others[OTHERS];
+    CheckpointParts parts = list_parts(m, blocks, others);
     Text config = {.arena = scratch(), .pretty = true};
     config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
@@ -78,7 +90,7 @@ void model_save(const Model *m, const char *checkpoint)
         {"step", arena_printf(scratch(), "%ld", m->optimizer.step)},
         {"config", config.bytes},
     };
-    checkpoint_save(checkpoint, &m->params, blocks, count, metadata, 3);
+    checkpoint_save(checkpoint, &m->params, &parts, metadata, 3);
     arena_rewind(scratch(), mark);
 }
 

@@ -12,6 +12,7 @@
 
 #include "apps/support/config.h"
 #include "diffusion/denoiser.h"
+#include "diffusion/timesteps.h"
 #include "nn/checkpoint.h"
 #include "nn/ema.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     Optimizer optimizer;    /* holds the step */
     Ema ema;                /* one rate */
     Process process;
+    Timesteps timesteps;
     Arena arena;
 } Model;
 

@@ -15,7 +15,7 @@
 
 /* Purposes of random numbers (tensor/random.h). */
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6 };
+       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
 
 /* ---- a batch ---------------------------------------------------------------------------- */
 
@@ -50,56 +50,50 @@ static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
             }
 }
 
-/* The batch of step `step`: a function of the seed and the step alone.  Owned by the tape. */
-static Batch make_batch(Training *t, long step)
+/* Samples first ... first+count-1 of the batch of the next step: a function of the seed and
+ * the step alone.  Owned by the tape. */
+static Batch make_batch(Training *t, int first, int count)
 {
     const Config *c = &t->model.config;
-    uint64_t which = (uint64_t)step;
-    size_t N = (size_t)c->batch;
+    uint64_t which = (uint64_t)t->model.optimizer.step;
+    size_t N = (size_t)count, skip = (size_t)first;
     size_t D = (size_t)(c->unet.height * c->unet.width * c->unet.channels);
     double *x0 = tape_save(&t->tape, double, N * D), *eps = tape_save(&t->tape, double, N * D);
-    int *time = tape_save(&t->tape, int, N), *label = tape_save(&t->tape, int, N);
+    int *label = tape_save(&t->tape, int, N);
     uint32_t *picture = tape_save(&t->tape, uint32_t, N);
-    Random times = random_stream(c->seed, PURPOSE_TIME, which);
+    Random unlabelled = random_stream(c->seed, PURPOSE_LABEL, which);
     Random flips = random_stream(c->seed, PURPOSE_FLIP, which);
     Random noise = random_stream(c->seed, PURPOSE_NOISE, which);
-    for (size_t n = 0; n < N; n++) picture[n] = picture_at(t, which * N + n);
+    uint64_t place = which * (uint64_t)c->batch + skip;
+    for (size_t n = 0; n < N; n++) picture[n] = picture_at(t, place + n);
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         copy_picture(x0 + n * D, t->dataset.pixels + picture[n] * D, &c->unet,
-                     c->flip && random_bits(flips, n) & 1);
-        random_normals(noise, n * D, D, eps + n * D);
-        time[n] = (int)random_below(times, n, (uint32_t)c->diffusion_steps);
+                     c->flip && random_bits(flips, skip + n) & 1);
+        random_normals(noise, (skip + n) * D, D, eps + n * D);
         label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
+        if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){(int)N, x0, eps, time, c->unet.classes ? label : NULL};
+    return (Batch){count, x0, eps, t->times + skip, c->unet.classes ? label : NULL,
+                   t->weights + skip};
 }
 
 /* ---- a step ----------------------------------------------------------------------------- */
 
-/* Puts step `step` on the tape; returns the loss of each sample. */
-static Var *put_on_tape(Training *t, long step, Batch *b)
+/* Puts a part of the batch on the tape; returns the loss of each sample. */
+static Var *put_on_tape(Training *t, int first, int count, Batch *b)
 {
     Model *m = &t->model;
     tape_reset(&t->tape);
-    *b = make_batch(t, step);
+    *b = make_batch(t, first, count);
     Pass pass = pass_training(&t->tape, &m->params,
-                              random_stream(m->config.seed, PURPOSE_DROPOUT, (uint64_t)step));
+                              random_stream(m->config.seed, PURPOSE_DROPOUT,
+                                            (uint64_t)m->optimizer.step));
+    pass.first = (uint64_t)first;
     return objective_loss(&pass, &m->net, &m->process, b);
 }
 
-/* The same step again with every operation checked, to name the first that went wrong. */
-static noreturn void report_not_finite(Training *t, long step)
-{
-    Batch b;
-    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
-            "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
-    t->tape.check_finite = true;
-    backward(mean(&t->tape, put_on_tape(t, step, &b), ALL_AXES));
-    fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
-}
-
-/* Adds the losses of a batch to the sums by quartile of t; returns their mean. */
+/* Adds the losses of a batch to the sums by quartile of t; returns their sum. */
 static double count_losses(Training *t, const Batch *b, const Var *losses)
 {
     double sum = 0;
@@ -107,23 +101,57 @@ static double count_losses(Training *t, const Batch *b, const Var *losses)
         int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
         t->loss_sum[quartile] += (double)losses->value[n];
         t->loss_count[quartile]++;
+        timesteps_add(&t->model.timesteps, b->t[n], (double)losses->value[n]);
         sum += (double)losses->value[n];
     }
-    return sum / b->N;
+    return sum;
+}
+
+/* The gradient of a mean is the mean of the samples' gradients.  So a batch may be taken in
+ * parts, one after the other in memory for one, each sample adding its 1/N.  What is drawn
+ * for a sample depends on its place in the whole batch: only the rounding of sums differs. */
+double training_gradient(Training *t)
+{
+    const Config *c = &t->model.config;
+    int part = c->micro_batch ? c->micro_batch : c->batch;
+    double total = 0;
+    params_zero_grad(&t->model.params);
+    if (!t->times) {
+        t->times = arena_new(&t->arena, int, (size_t)c->batch);
+        t->weights = arena_new(&t->arena, double, (size_t)c->batch);
+    }
+    timesteps_draw(&t->model.timesteps,
+                   random_stream(c->seed, PURPOSE_TIME, (uint64_t)t->model.optimizer.step),
+                   c->batch, t->times, t->weights);
+    for (int first = 0; first < c->batch; first += part) {
+        Batch b;
+        int count = c->batch - first < part ? c->batch - first : part;
+        Var *losses = put_on_tape(t, first, count, &b);
+        total += count_losses(t, &b, losses);
+        backward(scale(&t->tape, objective_sum(&t->tape, losses, &b), 1.0 / c->batch, 0));
+    }
+    return total / c->batch;
+}
+
+/* The same step again with every operation checked, to name the first that went wrong. */
+static noreturn void report_not_finite(Training *t)
+{
+    long step = t->model.optimizer.step;
+    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
+            "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
+    t->tape.check_finite = true;
+    training_gradient(t);
+    fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
 }
 
 double training_step(Training *t, double *norm)
 {
     Model *m = &t->model;
-    Batch b;
     long step = m->optimizer.step;
-    params_zero_grad(&m->params);
-    Var *losses = put_on_tape(t, step, &b);
-    double loss = count_losses(t, &b, losses);
-    if (!isfinite(loss)) report_not_finite(t, step);
-    backward(mean(&t->tape, losses, ALL_AXES));
+    double loss = training_gradient(t);
+    if (!isfinite(loss)) report_not_finite(t);
     *norm = optimizer_step(&m->optimizer, &m->params);
-    if (!isfinite(*norm)) report_not_finite(t, step);
+    if (!isfinite(*norm)) report_not_finite(t);
     ema_update(&m->ema, &m->params, step);
     t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
     return loss;

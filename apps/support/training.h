@@ -29,6 +29,8 @@ typedef struct {
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */
     long epoch;
+    int *times;                 /* of this step's batch, with the weights of their losses */
+    double *weights;
     double seconds;             /* spent training, in this process and earlier ones */
     double smooth;              /* average loss over the last hundred steps or so */
     double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
@@ -38,6 +40,9 @@ typedef struct {
 
 /* Loads t->source from t->data; t->arena must exist. */
 void training_open_dataset(Training *t);
+
+/* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
+double training_gradient(Training *t);
 
 /* One step; returns the loss and sets *norm, the norm of the gradient before clipping.  If either
  * is not finite, fails and names the first operation that made it so. */

@@ -1,0 +1,97 @@
+/* The networks of NVlabs/edm (training/networks.py): published.h. */
+#include <string.h>
+
+#include "nn/published_class.h"
+
+#define NAMES \
+    .norm1 = "norm0", .conv1 = "conv0", .embed = "affine", \
+    .norm2 = "norm1", .conv2 = "conv1", .skip = "skip", \
+    .norm = "norm2", .q = "qkv", .out = "proj", .projection_rank = 4, .order = "hc3", \
+    .linear1 = "map_layer0", .linear2 = "map_layer1", .class_layer = "map_label", \
+    .augment = "map_augment", .conv_in = "enc.{h}x{h}_conv", \
+    .down = "enc.{h}x{h}_block{b}", .down_attention = "enc.{h}x{h}_block{b}", \
+    .downsample = "enc.{h}x{h}_down", .upsample = "dec.{h}x{h}_up", \
+    .middle = {"dec.{h}x{h}_in0", "dec.{h}x{h}_in1"}, .middle_attention = "dec.{h}x{h}_in0", \
+    .up = "dec.{h}x{h}_block{b}", .up_attention = "dec.{h}x{h}_block{b}"
+
+static const PublishedNames song_names = {
+    NAMES, .frequencies = "map_noise.freqs", .pyramid = "enc.{h}x{h}_aux_residual",
+    .norm_out = "dec.{h}x{h}_aux_norm", .conv_out = "dec.{h}x{h}_aux_conv",
+};
+static const PublishedNames dhariwal_names = {
+    NAMES, .norm_out = "out_norm", .conv_out = "out_conv",
+};
+
+#define DEFAULTS \
+    "\"img_resolution\": null, \"in_channels\": null, \"out_channels\": null, " \
+    "\"label_dim\": 0, \"augment_dim\": 0, \"channel_mult_emb\": 4, \"dropout\": 0.1, "
+
+static const char fixed[] = "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
+
+static const char song_defaults[] =
+    "{" DEFAULTS "\"model_channels\": 128, \"channel_mult\": [1, 2, 2, 2], \"num_blocks\": 4, "
+    "\"attn_resolutions\": [16], \"embedding_type\": \"positional\", \"channel_mult_noise\": 1, "
+    "\"encoder_type\": \"standard\", \"resample_filter\": [1, 1]}";
+
+static const char dhariwal_defaults[] =
+    "{" DEFAULTS "\"model_channels\": 192, \"channel_mult\": [1, 2, 3, 4], \"num_blocks\": 3, "
+    "\"attn_resolutions\": [32, 16, 8]}";
+
+/* What both classes have. */
+static void read_common(const Arguments *a, UNetConfig *c)
+{
+    c->channels = argument_integer(a, "in_channels");
+    c->out_channels = argument_integer(a, "out_channels");
+    c->classes = argument_integer(a, "label_dim");
+    c->augment = argument_integer(a, "augment_dim");
+    c->base = argument_integer(a, "model_channels");
+    c->levels = argument_numbers(a, "channel_mult", c->mult);
+    c->embed_mult = argument_integer(a, "channel_mult_emb");
+    c->blocks = argument_integer(a, "num_blocks");
+    argument_integers(a, "attn_resolutions", c->attention);
+    c->resample = "block";
+    c->style = (BlockStyle){.groups = 32, .group_size = 4,
+                            .dropout = argument_number(a, "dropout")};
+}
+
+static int read_taps(const Arguments *a)
+{
+    static const int filters[2][MAX_LEVELS] = {{1, 1}, {1, 3, 3, 1}};
+    int f[MAX_LEVELS] = {0}, n = argument_integers(a, "resample_filter", f);
+    if ((n != 2 && n != 4) || memcmp(f, filters[n / 4], sizeof f) != 0)
+        fail("%s: resample_filter is neither [1, 1] nor [1, 3, 3, 1]", a->where);
+    return n;
+}
+
+static void read_song(const Arguments *a, PublishedNet *net)
+{
+    UNetConfig *c = &net->unet;
+    read_common(a, c);
+    c->first = c->base;
+    c->waves = argument_choice(a, "embedding_type", "positional", "fourier") ? "fourier" : "ddpm";
+    c->wave_mult = argument_integer(a, "channel_mult_noise");
+    c->pyramid = argument_choice(a, "encoder_type", "standard", "residual");
+    c->init = "song";
+    c->class_first = c->attention_up_last = true;
+    c->style.heads = 1;
+    c->style.eps = 1e-6;
+    c->style.residual_scale = sqrt(0.5);
+    c->style.project_resampled = true;
+    c->style.taps = read_taps(a);
+}
+
+static void read_dhariwal(const Arguments *a, PublishedNet *net)
+{
+    UNetConfig *c = &net->unet;
+    read_common(a, c);
+    c->waves = c->init = "openai";
+    c->style.head_channels = 64;
+    c->style.eps = 1e-5;
+    c->style.scale_shift = true;
+}
+
+const PublishedClass edm_classes[] = {
+    {"SongUNet", &song_names, read_song, song_defaults, fixed},
+    {"DhariwalUNet", &dhariwal_names, read_dhariwal, dhariwal_defaults, fixed},
+    {NULL},
+};
