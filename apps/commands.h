@@ -4,6 +4,7 @@
 
 int train_main(int argc, char **argv);
 int sample_main(int argc, char **argv);
+int evaluate_main(int argc, char **argv);
 int graph_main(int argc, char **argv);
 int profile_main(int argc, char **argv);
 int info_main(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"train", "train a diffusion model on a data set", train_main},
     {"sample", "draw images with a trained model", sample_main},
+    {"evaluate", "measure a model on test images", evaluate_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},
     {"profile", "tell where the time of a training step goes", profile_main},

@@ -175,9 +175,7 @@ static void resume_run(Training *t, const CommandLine *c, const Option options[]
     const Json *config = json_parse(&t->arena, text);
     t->steps = json_integer(config, "steps", text.path);
     t->minutes = json_number(config, "minutes", text.path);
-    t->source = json_text(config, "source", text.path);
-    t->data = json_text(config, "data", text.path);
-    if (!t->data[0]) t->data = NULL;
+    run_source(&t->arena, c->resume, &t->source, &t->data);
     if (c->data) t->data = c->data;
     training_open_dataset(t);
 

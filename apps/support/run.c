@@ -116,6 +116,18 @@ const char *run_checkpoint(Arena *a, const char *run)
     return path;
 }
 
+void run_source(Arena *a, const char *run, const char **source, const char **data)
+{
+    if (!file_is_folder(run))
+        fail("%s is a file; say with --on which data set to take", run);
+    Bytes text = file_read(a, run_path(a, run, "config.json"));
+    const Json *config = json_parse(a, text);
+    *source = json_text(config, "source", text.path);
+    if (!data) return;
+    *data = json_text(config, "data", text.path);
+    if (!(*data)[0]) *data = NULL;
+}
+
 void to_bytes(uint8_t *out, const double *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -43,6 +43,9 @@ const char *run_path(Arena *a, const char *run, const char *name);
  * none. */
 const char *run_checkpoint(Arena *a, const char *run);
 
+/* What a run was trained on, as dataset_load takes it; data, if asked for, may become NULL. */
+void run_source(Arena *a, const char *run, const char **source, const char **data);
+
 /* [N, H, W, C] numbers in [-1, 1] to bytes, rounded; what lies outside is clipped. */
 void to_bytes(uint8_t *out, const double *x, size_t n);
 
