@@ -9,11 +9,12 @@ enum { HIDDEN = 2048 };         /* between the two linear layers of spatial */
 
 static Var *average(Tape *t, Var *x) { return mean(t, x, AXIS(1) | AXIS(2)); }
 
-/* ---- attention pool ------------------------------------------------------------------ */
+/* ---- attention pool ------------------------------------------------------------ */
 
 #define SUB(part) arena_printf(&p->arena, "%s." part, name)
 
-AttentionPool attention_pool_init(Params *p, const char *name, Widths w, int pixels, int head)
+AttentionPool attention_pool_init(Params *p, const char *name, Widths w, int pixels,
+                                  int head)
 {
     int C = w.in;
     if (head < 1 || C % head)
@@ -44,7 +45,7 @@ Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x)
     return linear_forward(pass, &b->out, attention(t, q, k, v, b->heads));
 }
 
-/* ---- four ends ----------------------------------------------------------------------- */
+/* ---- four ends ----------------------------------------------------------------- */
 
 struct ClassifierPool {
     const char *name;
@@ -112,7 +113,8 @@ static Var *features_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[
 {
     Tape *t = pass->tape;
     Var *all = average(t, skip[0]);
-    for (int i = 1; i < c->encoder.skips; i++) all = concat(t, all, average(t, skip[i]), 3);
+    for (int i = 1; i < c->encoder.skips; i++)
+        all = concat(t, all, average(t, skip[i]), 3);
     return linear_forward(pass, &c->first, concat(t, all, average(t, h), 3));
 }
 
@@ -135,13 +137,14 @@ static const ClassifierPool pools[] = {
     {"spatial_v2", init_spatial_v2, spatial_v2_forward},
 };
 
-/* ---- the classifier ------------------------------------------------------------------ */
+/* ---- the classifier ------------------------------------------------------------ */
 
 static const ClassifierPool *find_pool(const char *name)
 {
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         if (strcmp(pools[i].name, name) == 0) return &pools[i];
-    fail("there is no pool %s; there are adaptive, attention, spatial and spatial_v2", name);
+    fail("there is no pool %s; there are adaptive, attention, spatial and spatial_v2",
+         name);
 }
 
 Classifier classifier_init(Params *p, const UNetConfig *config, const char *pool)
@@ -151,7 +154,8 @@ Classifier classifier_init(Params *p, const UNetConfig *config, const char *pool
     return c;
 }
 
-Var *classifier_forward(Pass *pass, const Classifier *c, Var *x, const Condition *condition)
+Var *classifier_forward(Pass *pass, const Classifier *c, Var *x,
+                        const Condition *condition)
 {
     Var *skip[MAX_SKIPS];
     int N = x->shape.dim[0];

@@ -1,8 +1,8 @@
-/* A classifier of noisy images: log p(y | x_t), whose gradient guides a sampler to class y
- * (Dhariwal & Nichol 2021, section 4).
+/* A classifier of noisy images: log p(y | x_t), whose gradient guides a sampler to class
+ * y (Dhariwal & Nichol 2021, section 4).
  *
- * It is the way down and the middle of a U-Net, then one of four ends.  With h the bottom, and
- * s_1 ... s_n what the U-Net would keep for its way up:
+ * It is the way down and the middle of a U-Net, then one of four ends.  With h the
+ * bottom, and s_1 ... s_n what the U-Net would keep for its way up:
  *
  *     pool          logits [N, 1, 1, K]
  *     adaptive      linear(mean over pixels of silu(norm(h)))
@@ -10,8 +10,8 @@
  *     spatial       linear(relu(linear(means over pixels of s_1 ... s_n, h)))
  *     spatial_v2    linear(silu(norm(linear(the same means))))
  *
- * The paper's classifiers use attention (Radford 2021's AttentionPool2d), where each pixel,
- * and the mean, has a learned vector for its position. */
+ * The paper's classifiers use attention (Radford 2021's AttentionPool2d), where each
+ * pixel, and the mean, has a learned vector for its position. */
 #ifndef NN_CLASSIFIER_H
 #define NN_CLASSIFIER_H
 
@@ -24,7 +24,8 @@ typedef struct {
 } AttentionPool;
 
 /* head: channels in each head of attention. */
-AttentionPool attention_pool_init(Params *p, const char *name, Widths w, int pixels, int head);
+AttentionPool attention_pool_init(Params *p, const char *name, Widths w, int pixels,
+                                  int head);
 
 /* x [N, H, W, C] with H W = pixels; [N, 1, 1, w.out].  Does not discard x. */
 Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x);
@@ -39,12 +40,13 @@ typedef struct {
     AttentionPool attention;
 } Classifier;
 
-/* config.out_channels is the number of classes K.  Fails with the list of pools if the name is
- * not in it. */
+/* config.out_channels is the number of classes K.  Fails with the list of pools if the
+ * name is not in it. */
 Classifier classifier_init(Params *p, const UNetConfig *config, const char *pool);
 
 /* x [N, H, W, channels]; the logits [N, K].  Discards x. */
-Var *classifier_forward(Pass *pass, const Classifier *c, Var *x, const Condition *condition);
+Var *classifier_forward(Pass *pass, const Classifier *c, Var *x,
+                        const Condition *condition);
 
 const char *classifier_pool(const Classifier *c);       /* its name */
 

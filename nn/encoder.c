@@ -153,8 +153,8 @@ Var *encoder_embed(Pass *pass, const Encoder *u, const Condition *c, int N)
     return embedding_forward(pass, &u->embedding, c, N);
 }
 
-/* The image, or what the level above made of it, through a convolution to half its size, added
- * to h (Karras 2022, encoder_type residual).  Discards h. */
+/* The image, or what the level above made of it, through a convolution to half its size,
+ * added to h (Karras 2022, encoder_type residual).  Discards h. */
 static Var *add_pyramid(Pass *pass, const Encoder *u, const UNetLevel *level, Var *above, Var *h)
 {
     const char *outer = tape_scope(pass->tape, pass->params->list[level->pyramid.weight].name);

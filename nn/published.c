@@ -5,7 +5,7 @@
 
 #include "tensor/error.h"
 
-/* ---- reading and writing ------------------------------------------------------------------- */
+/* ---- reading and writing ------------------------------------------------------- */
 
 /* Where number i of theirs stands in our block: the digits of i, times the strides. */
 static size_t find_place(const PublishedArray *a, size_t i)
@@ -28,7 +28,7 @@ void published_write(const PublishedArray *a, const Real *ours, Real *theirs)
     for (size_t i = 0; i < a->size; i++) theirs[i] = ours[find_place(a, i)];
 }
 
-/* ---- arrays -------------------------------------------------------------------------------- */
+/* ---- arrays -------------------------------------------------------------------- */
 
 Published published_begin(Arena *a, const PublishedNet *net, const Params *p)
 {
@@ -36,7 +36,8 @@ Published published_begin(Arena *a, const PublishedNet *net, const Params *p)
                        .list = arena_new(a, PublishedArray, (size_t)p->count)};
 }
 
-static PublishedArray *add_array(Published *w, const char *name, Shape shape, size_t first)
+static PublishedArray *add_array(Published *w, const char *name, Shape shape,
+                                 size_t first)
 {
     require(w->count < w->params->count, "%s: more arrays than parameters", name);
     PublishedArray *a = &w->list[w->count++];
@@ -117,7 +118,7 @@ static void add_joint(Published *w, const char *name, const int i[3], int heads,
     const Param *q = param(w, i[0]), *k = param(w, i[1]), *v = param(w, i[2]);
     int C = q->shape.dim[0], width = (int)q->size / C;
     size_t between = k->offset - q->offset, head = (size_t)(C / heads * width);
-    require(v->offset - k->offset == between, "%s: q, k and v are not at equal distances", name);
+    require(v->offset - k->offset == between, "%s: q, k and v are uneven", name);
     PublishedArray *a = add_array(w, name, rank > 1 ? matrix_shape(3 * C, width, rank)
                                                     : SHAPE(3 * C), q->offset);
     for (const char *axis = w->order; *axis; axis++) {
@@ -128,15 +129,16 @@ static void add_joint(Published *w, const char *name, const int i[3], int heads,
     add_axis(a, width, 1);
 }
 
-void published_qkv(Published *w, const char *at, const char *name, const Linear l[3], int heads)
+void published_qkv(Published *w, const char *at, const char *name, const Linear l[3],
+                   int heads)
 {
     at = join(w, at, name);
-    add_joint(w, join(w, at, "weight"), (int[]){l[0].weight, l[1].weight, l[2].weight}, heads,
-              w->names->projection_rank);
+    add_joint(w, join(w, at, "weight"), (int[]){l[0].weight, l[1].weight, l[2].weight},
+              heads, w->names->projection_rank);
     add_joint(w, join(w, at, "bias"), (int[]){l[0].bias, l[1].bias, l[2].bias}, heads, 1);
 }
 
-/* ---- blocks -------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------- */
 
 void published_block(Published *w, const char *at, const ResBlock *b)
 {
@@ -190,13 +192,15 @@ static void add_embedding(Published *w, const Embedding *b)
     if (c->augment) published_linear(w, "", n->augment, b->augment_layer, 2);
 }
 
-static void add_resample(Published *w, const char *at, const char *conv, const Resample *r)
+static void add_resample(Published *w, const char *at, const char *conv,
+                         const Resample *r)
 {
     if (strcmp(r->kind, "block") == 0) published_block(w, name_place(w, at), &r->block);
-    else if (strcmp(r->kind, "plain") != 0) published_conv(w, name_place(w, at), conv, r->conv);
+    else if (strcmp(r->kind, "plain") != 0)
+        published_conv(w, name_place(w, at), conv, r->conv);
 }
 
-/* ---- networks ------------------------------------------------------------------------------ */
+/* ---- networks ------------------------------------------------------------------ */
 
 static void go_to_level(Published *w, const UNetConfig *c, int l)
 {
@@ -205,8 +209,8 @@ static void go_to_level(Published *w, const UNetConfig *c, int l)
     w->place['h'] = c->height >> l;
 }
 
-static void add_level_block(Published *w, const UNetLevel *level, int b, const char *block,
-                            const char *attention)
+static void add_level_block(Published *w, const UNetLevel *level, int b,
+                            const char *block, const char *attention)
 {
     w->place['b'] = b;
     published_block(w, name_place(w, block), &level->block[b]);
@@ -247,11 +251,12 @@ void published_end(const Published *w)
 {
     size_t size = 0;
     for (int i = 0; i < w->count; i++) size += w->list[i].size;
-    require(size == w->params->size, "the published arrays hold %zu of our %zu numbers", size,
-            w->params->size);
+    require(size == w->params->size, "the published arrays hold %zu of our %zu numbers",
+            size, w->params->size);
 }
 
-Published published_unet(Arena *a, const PublishedNet *net, const Params *p, const UNet *u)
+Published published_unet(Arena *a, const PublishedNet *net, const Params *p,
+                         const UNet *u)
 {
     Published w = published_begin(a, net, p);
     const PublishedNames *n = w.names;
@@ -260,7 +265,7 @@ Published published_unet(Arena *a, const PublishedNet *net, const Params *p, con
     w.place['n'] = -1;
     for (int l = c->levels - 1; l >= 0; l--) {
         for (int b = 0; b <= c->blocks; b++) {
-            w.place['n']++;                     /* OpenAI's upsampling is part of the last */
+            w.place['n']++;             /* OpenAI's upsampling is part of the last */
             add_level_block(&w, &u->up[l], b, n->up, n->up_attention);
         }
         if (l == 0) break;

@@ -1,4 +1,5 @@
-/* UNet2DModel of huggingface/diffusers (unet_2d.py), the home of DDPM's weights: published.h. */
+/* UNet2DModel of huggingface/diffusers (unet_2d.py), the home of DDPM's weights:
+ * published.h. */
 #include <string.h>
 
 #include "nn/published_class.h"
@@ -10,7 +11,8 @@
     .linear1 = "time_embedding.linear_1", .linear2 = "time_embedding.linear_2", \
     .class_layer = "class_embedding", .class_table = true, \
     .conv_in = "conv_in", .norm_out = "conv_norm_out", .conv_out = "conv_out", \
-    .down = "down_blocks.{l}.resnets.{b}", .down_attention = "down_blocks.{l}.attentions.{b}", \
+    .down = "down_blocks.{l}.resnets.{b}", \
+    .down_attention = "down_blocks.{l}.attentions.{b}", \
     .downsample = "down_blocks.{l}.downsamplers.0", .downsample_conv = "conv", \
     .middle = {"mid_block.resnets.0", "mid_block.resnets.1"}, \
     .middle_attention = "mid_block.attentions.0", \
@@ -29,31 +31,34 @@ static const char defaults[] =
     "\"flip_sin_to_cos\": true, \"block_out_channels\": [224, 448, 672, 896], "
     "\"down_block_types\": [\"DownBlock2D\", \"AttnDownBlock2D\", \"AttnDownBlock2D\", "
     "\"AttnDownBlock2D\"], \"up_block_types\": [\"AttnUpBlock2D\", \"AttnUpBlock2D\", "
-    "\"AttnUpBlock2D\", \"UpBlock2D\"], \"layers_per_block\": 2, \"downsample_padding\": 1, "
-    "\"dropout\": 0, \"act_fn\": \"silu\", \"attention_head_dim\": 8, \"norm_num_groups\": 32, "
-    "\"norm_eps\": 1e-5, \"resnet_time_scale_shift\": \"default\", \"num_class_embeds\": null, "
+    "\"AttnUpBlock2D\", \"UpBlock2D\"], \"layers_per_block\": 2, "
+    "\"downsample_padding\": 1, \"dropout\": 0, \"act_fn\": \"silu\", "
+    "\"attention_head_dim\": 8, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, "
+    "\"resnet_time_scale_shift\": \"default\", \"num_class_embeds\": null, "
     "\"add_attention\": true, \"num_train_timesteps\": null}";
 
 static const char fixed[] =
     "{\"center_input_sample\": false, \"time_embedding_type\": \"positional\", "
-    "\"time_embedding_dim\": null, \"mid_block_scale_factor\": 1, \"downsample_type\": \"conv\", "
-    "\"upsample_type\": \"conv\", \"attn_norm_num_groups\": null, \"class_embed_type\": null, "
+    "\"time_embedding_dim\": null, \"mid_block_scale_factor\": 1, "
+    "\"downsample_type\": \"conv\", \"upsample_type\": \"conv\", "
+    "\"attn_norm_num_groups\": null, \"class_embed_type\": null, "
     "\"mid_block_type\": \"UNetMidBlock2D\"}";
 
 /* Which blocks of a list attend: attends[i] for entry i. */
-static void read_types(const Arguments *a, const char *key, const char *plain, bool attends[],
-                       int count)
+static void read_types(const Arguments *a, const char *key, const char *plain,
+                       bool attends[], int count)
 {
     const Json *list = json_get(argument_holder(a, key), key, JSON_ARRAY, a->where);
     const char *with = arena_printf(scratch(), "Attn%s", plain);
     if (list->count != count)
-        fail("%s: %s has %d entries, block_out_channels %d", a->where, key, list->count, count);
+        fail("%s: %s has %d entries, block_out_channels %d", a->where, key, list->count,
+             count);
     for (const Json *j = list->child; j; j = j->next) {
         const char *type = j->kind == JSON_TEXT ? j->text : "";
         bool with_attention = strcmp(type, with) == 0;
         if (!with_attention && strcmp(type, plain) != 0)
-            fail("%s: %s: block \"%s\" is not supported; %s and %s are", a->where, key, type,
-                 plain, with);
+            fail("%s: %s: block \"%s\" is not supported; %s and %s are", a->where, key,
+                 type, plain, with);
         *attends++ = with_attention;
     }
 }
@@ -65,7 +70,8 @@ static void read_attention(const Arguments *a, UNetConfig *c)
     read_types(a, "up_block_types", "UpBlock2D", up, c->levels);
     for (int l = 0, k = 0; l < c->levels; l++) {
         if (down[l] != up[c->levels - 1 - l])
-            fail("%s: up_block_types is not down_block_types backwards at level %d", a->where, l);
+            fail("%s: up_block_types is not down_block_types backwards at level %d",
+                 a->where, l);
         if (down[l]) c->attention[k++] = a->height >> l;
     }
 }
@@ -83,7 +89,8 @@ static void read_widths(const Arguments *a, UNetConfig *c)
 static int read_bit(const Arguments *a, const char *key)
 {
     int n = argument_integer(a, key);
-    if (n != 0 && n != 1) fail("%s: %s %d is not supported; 0 and 1 are", a->where, key, n);
+    if (n != 0 && n != 1)
+        fail("%s: %s %d is not supported; 0 and 1 are", a->where, key, n);
     return n;
 }
 
@@ -103,9 +110,10 @@ static void read_unet(const Arguments *a, PublishedNet *net)
         c->classes = argument_integer(a, "num_class_embeds");
     argument_choice(a, "act_fn", "silu", "swish");              /* two names of one */
     c->style = (BlockStyle){
-        .groups = argument_integer(a, "norm_num_groups"), .eps = argument_number(a, "norm_eps"),
-        .dropout = argument_number(a, "dropout"), .heads = 1,
-        .scale_shift = argument_choice(a, "resnet_time_scale_shift", "default", "scale_shift")};
+        .groups = argument_integer(a, "norm_num_groups"), .heads = 1,
+        .eps = argument_number(a, "norm_eps"), .dropout = argument_number(a, "dropout"),
+        .scale_shift = argument_choice(a, "resnet_time_scale_shift", "default",
+                                       "scale_shift")};
     if (!argument_is_null(a, "attention_head_dim"))
         c->style.head_channels = argument_integer(a, "attention_head_dim");
     c->bare_middle_attention = c->style.scale_shift;

@@ -11,7 +11,8 @@
     .augment = "map_augment", .conv_in = "enc.{h}x{h}_conv", \
     .down = "enc.{h}x{h}_block{b}", .down_attention = "enc.{h}x{h}_block{b}", \
     .downsample = "enc.{h}x{h}_down", .upsample = "dec.{h}x{h}_up", \
-    .middle = {"dec.{h}x{h}_in0", "dec.{h}x{h}_in1"}, .middle_attention = "dec.{h}x{h}_in0", \
+    .middle = {"dec.{h}x{h}_in0", "dec.{h}x{h}_in1"}, \
+    .middle_attention = "dec.{h}x{h}_in0", \
     .up = "dec.{h}x{h}_block{b}", .up_attention = "dec.{h}x{h}_block{b}"
 
 static const PublishedNames song_names = {
@@ -29,13 +30,14 @@ static const PublishedNames dhariwal_names = {
 static const char fixed[] = "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
 
 static const char song_defaults[] =
-    "{" DEFAULTS "\"model_channels\": 128, \"channel_mult\": [1, 2, 2, 2], \"num_blocks\": 4, "
-    "\"attn_resolutions\": [16], \"embedding_type\": \"positional\", \"channel_mult_noise\": 1, "
-    "\"encoder_type\": \"standard\", \"resample_filter\": [1, 1]}";
+    "{" DEFAULTS "\"model_channels\": 128, \"channel_mult\": [1, 2, 2, 2], "
+    "\"num_blocks\": 4, \"attn_resolutions\": [16], \"embedding_type\": \"positional\", "
+    "\"channel_mult_noise\": 1, \"encoder_type\": \"standard\", "
+    "\"resample_filter\": [1, 1]}";
 
 static const char dhariwal_defaults[] =
-    "{" DEFAULTS "\"model_channels\": 192, \"channel_mult\": [1, 2, 3, 4], \"num_blocks\": 3, "
-    "\"attn_resolutions\": [32, 16, 8]}";
+    "{" DEFAULTS "\"model_channels\": 192, \"channel_mult\": [1, 2, 3, 4], "
+    "\"num_blocks\": 3, \"attn_resolutions\": [32, 16, 8]}";
 
 /* What both classes have. */
 static void read_common(const Arguments *a, UNetConfig *c)
@@ -68,7 +70,8 @@ static void read_song(const Arguments *a, PublishedNet *net)
     UNetConfig *c = &net->unet;
     read_common(a, c);
     c->first = c->base;
-    c->waves = argument_choice(a, "embedding_type", "positional", "fourier") ? "fourier" : "ddpm";
+    bool fourier = argument_choice(a, "embedding_type", "positional", "fourier");
+    c->waves = fourier ? "fourier" : "ddpm";
     c->wave_mult = argument_integer(a, "channel_mult_noise");
     c->pyramid = argument_choice(a, "encoder_type", "standard", "residual");
     c->init = "song";
@@ -80,14 +83,31 @@ static void read_song(const Arguments *a, PublishedNet *net)
     c->style.taps = read_taps(a);
 }
 
+enum { HEAD = 64 };             /* channels in a head of DhariwalUNet */
+
+/* Its blocks have channels / 64 heads, rounded down: fewer channels, no attention. */
+static void drop_narrow_attention(UNetConfig *c)
+{
+    int wanted[MAX_LEVELS], kept = 0;
+    memcpy(wanted, c->attention, sizeof wanted);
+    memset(c->attention, 0, sizeof wanted);
+    for (int l = 0; l < c->levels; l++) {
+        bool wide = unet_channels(c, l) >= HEAD;
+        for (int i = 0; wide && i < MAX_LEVELS; i++)
+            if (wanted[i] == c->height >> l) c->attention[kept++] = wanted[i];
+        c->no_middle_attention = !wide;     /* of the last level */
+    }
+}
+
 static void read_dhariwal(const Arguments *a, PublishedNet *net)
 {
     UNetConfig *c = &net->unet;
     read_common(a, c);
     c->waves = c->init = "openai";
-    c->style.head_channels = 64;
+    c->style.head_channels = HEAD;
     c->style.eps = 1e-5;
     c->style.scale_shift = true;
+    drop_narrow_attention(c);
 }
 
 const PublishedClass edm_classes[] = {

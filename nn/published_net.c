@@ -1,13 +1,14 @@
 /* From the arguments of a published network to a UNetConfig: see published.h.
  *
- * A class has two lists in JSON: the arguments that we follow, with the class's own defaults, and
- * those of which we follow one value only.  An argument in neither is refused. */
+ * A class has two lists in JSON: the arguments that we follow, with the class's own
+ * defaults, and those of which we follow one value only.  An argument in neither is
+ * refused. */
 #include <string.h>
 
 #include "nn/published_class.h"
 #include "tensor/error.h"
 
-/* ---- one argument -------------------------------------------------------------------------- */
+/* ---- one argument -------------------------------------------------------------- */
 
 /* A required one that is missing is then found missing by the json_ functions. */
 const Json *argument_holder(const Arguments *a, const char *key)
@@ -57,12 +58,12 @@ bool argument_choice(const Arguments *a, const char *key, const char *no, const 
 {
     const char *text = json_text(argument_holder(a, key), key, a->where);
     if (strcmp(text, no) != 0 && strcmp(text, yes) != 0)
-        fail("%s: %s \"%s\" is not supported; \"%s\" and \"%s\" are", a->where, key, text, no,
-             yes);
+        fail("%s: %s \"%s\" is not supported; \"%s\" and \"%s\" are", a->where, key, text,
+             no, yes);
     return strcmp(text, yes) == 0;
 }
 
-/* ---- all arguments ------------------------------------------------------------------------- */
+/* ---- all arguments ------------------------------------------------------------- */
 
 static bool same_value(const Json *a, const Json *b)
 {
@@ -79,10 +80,11 @@ static void refuse_unknown(const Arguments *a, const Json *fixed, const char *cl
     for (const Json *j = a->given->child; j; j = j->next) {
         const Json *only = json_find(fixed, j->name);
         if (only && !same_value(only, j))
-            fail("%s: %s has this value here; only the default of %s is supported", a->where,
-                 j->name, class);
+            fail("%s: of %s only the default of %s is supported", a->where, j->name,
+                 class);
         if (!only && !json_find(a->defaults, j->name) && j->name[0] != '_')
-            fail("%s: %s is no argument of %s that is supported", a->where, j->name, class);
+            fail("%s: %s is no argument of %s that is supported", a->where, j->name,
+                 class);
     }
 }
 
@@ -104,15 +106,16 @@ static const Json *parse(Arena *a, const char *text)
     return json_parse(a, (Bytes){.data = (const uint8_t *)text, .size = strlen(text)});
 }
 
-PublishedNet published_net(const char *class, const Json *arguments, int height, int width,
-                           const char *where)
+PublishedNet published_net(const char *class, const Json *arguments, int height,
+                           int width, const char *where)
 {
     const PublishedClass *k = find_class(class);
     size_t mark = arena_mark(scratch());
     Arguments a = {arguments, parse(scratch(), k->defaults), where, height};
     PublishedNet net = {.class = k->name, .names = k->names, .order = k->names->order,
                         .unet = {.height = height, .width = width}};
-    if (arguments->kind != JSON_OBJECT) fail("%s: the arguments are not an object", where);
+    if (arguments->kind != JSON_OBJECT)
+        fail("%s: the arguments are not an object", where);
     refuse_unknown(&a, parse(scratch(), k->fixed), k->name);
     k->read(&a, &net);
     arena_rewind(scratch(), mark);

@@ -8,17 +8,18 @@
  *                    [block]* ------------- [block]*
  *                           middle
  *
- * Going down, the image shrinks and the channels grow; going up, each block also gets what the
- * block at the same height left behind.  Every block is told the noise level t (and the class)
- * through an embedding; blocks at the resolutions listed are followed by attention.
+ * Going down, the image shrinks and the channels grow; going up, each block also gets
+ * what the block at the same height left behind.  Every block is told the noise level t
+ * (and the class) through an embedding; blocks at the resolutions listed are followed by
+ * attention.
  *
  * The half that goes down and the middle are an Encoder, which classifiers use too
- * (classifier.h).  The networks of all five papers are rows of choices here; a zero or NULL
- * chooses what Ho 2020 did.
+ * (classifier.h).  The networks of all five papers are rows of choices here; a zero or
+ * NULL chooses what Ho 2020 did.
  *
  * With patch > 1 the network works on blocks of patch x patch pixels laid out as channels
- * (space-to-depth, block_size in DDPM's code): a quarter of the work at patch 2.  With pyramid
- * the image itself, shrunk, is added at each level (NCSN++). */
+ * (space-to-depth, block_size in DDPM's code): a quarter of the work at patch 2.  With
+ * pyramid the image itself, shrunk, is added at each level (NCSN++). */
 #ifndef NN_UNET_H
 #define NN_UNET_H
 
@@ -80,12 +81,12 @@ int unet_levels(const double mult[MAX_LEVELS]);
 /* base * mult[level], rounded down as the papers' code does (mult may be 1/2 or 4/3). */
 int unet_channels(const UNetConfig *c, int level);
 
-/* Declares the parameters.  Fails with the arithmetic if the image cannot be halved levels-1
- * times, or groups or heads do not divide the channels. */
+/* Declares the parameters.  Fails with the arithmetic if the image cannot be halved
+ * levels-1 times, or groups or heads do not divide the channels. */
 Encoder encoder_init(Params *p, const UNetConfig *config);
 
-/* e [N, 1, 1, E] for all blocks; then the way down and the middle: fills skip[skips] and returns
- * the bottom.  Discards x. */
+/* e [N, 1, 1, E] for all blocks; then the way down and the middle: fills skip[skips] and
+ * returns the bottom.  Discards x. */
 Var *encoder_embed(Pass *pass, const Encoder *u, const Condition *c, int N);
 Var *encoder_forward(Pass *pass, const Encoder *u, Var *x, Var *e, Var *skip[]);
 
@@ -104,9 +105,9 @@ UNet unet_init(Params *p, const UNetConfig *config);
 /* x [N, H, W, channels]; returns [N, H, W, out_channels].  Discards x. */
 Var *unet_forward(Pass *pass, const UNet *u, Var *x, const Condition *c);
 
-/* Super-resolution (Nichol & Dhariwal 2021): the network also sees the small image, enlarged
- * bilinearly, as further channels.  x [N, H, W, C], small [N, h, w, c]; the config's channels
- * are C + c. */
+/* Super-resolution (Nichol & Dhariwal 2021): the network also sees the small image,
+ * enlarged bilinearly, as further channels.  x [N, H, W, C], small [N, h, w, c]; the
+ * config's channels are C + c. */
 Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small, const Condition *c);
 
 #endif

@@ -1,9 +1,9 @@
 /* Building blocks of the published networks, forward and backward: blocks.safetensors.
  *
- * Each group of tensors is one block: inputs, the gradient gy that comes from above, the result y,
- * a gradient dNAME for each input, and of each parameter as in a whole network.  With
- * L = sum(gy y), backward(L) leaves them all.  What kind of block it is follows from the
- * shapes; only whose style it has, from the group's name. */
+ * Each group of tensors is one block: inputs, the gradient gy that comes from above, the
+ * result y, a gradient dNAME for each input, and of each parameter as in a whole
+ * network.  With L = sum(gy y), backward(L) leaves them all.  What kind of block it is
+ * follows from the shapes; only whose style it has, from the group's name. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ struct Block {
     Real *grad[MAX_LEAVES];
 };
 
-/* ---- inputs ------------------------------------------------------------------------ */
+/* ---- inputs -------------------------------------------------------------------- */
 
 static Var *input(Block *b, const char *name)
 {
@@ -40,7 +40,10 @@ static Var *input(Block *b, const char *name)
     return tape_leaf(&b->tape, name, golden_shape(g, name), golden_reals(g, name), grad);
 }
 
-static Var *channels_last(Block *b, Var *x) { return permute(&b->tape, x, (int[]){0, 2, 3, 1}); }
+static Var *channels_last(Block *b, Var *x)
+{
+    return permute(&b->tape, x, (int[]){0, 2, 3, 1});
+}
 
 static Var *vector(Block *b, const char *name)
 {
@@ -83,11 +86,11 @@ static void fill(Block *b)
     b->pass.grads = b->params.grad;
 }
 
-/* ---- blocks ------------------------------------------------------------------------ */
+/* ---- blocks -------------------------------------------------------------------- */
 
-/* EDM's Conv2d: a filter of fixed taps to half or double size, then a convolution.  Fused, one
- * pads for both: on the way down the convolution, which then comes first; on the way up the two
- * paddings are taken off each other, as the filter's was cropping. */
+/* EDM's Conv2d: a filter of fixed taps to half or double size, then a convolution.
+ * Fused, one pads for both: on the way down the convolution, which then comes first; on
+ * the way up the two paddings are taken off each other, as the filter's was cropping. */
 static Var *build_edm_conv(Block *b)
 {
     Golden *g = b->golden;
@@ -97,7 +100,8 @@ static Var *build_edm_conv(Block *b)
     Direction way = golden_integer(g, "up", 0) ? RESAMPLE_UP : RESAMPLE_DOWN;
     int filter_pad = taps / 2 - 1, pad = K / 2;
     Conv2d conv = {0};
-    if (K) conv = conv2d_init(&b->params, "conv", size_of(b, "x", 1), size_of(b, "gy", 1), K, 0);
+    int in = size_of(b, "x", 1), out = size_of(b, "gy", 1);
+    if (K) conv = conv2d_init(&b->params, "conv", in, out, K, ROLE_PLAIN);
     begin_arrays(b, edm_classes);
     if (K) published_conv(&b->arrays, "", "", conv);
     fill(b);
@@ -109,7 +113,8 @@ static Var *build_edm_conv(Block *b)
     }
     int shared = !fused ? 0 : pad < filter_pad ? pad : filter_pad;
     conv.pad = conv.pad_end = pad - shared;
-    return conv2d_forward(&b->pass, &conv, change_size(t, x, way, taps, filter_pad - shared));
+    return conv2d_forward(&b->pass, &conv,
+                          change_size(t, x, way, taps, filter_pad - shared));
 }
 
 /* EDM's UNetBlock, which has its attention within. */
@@ -137,14 +142,16 @@ static Var *build_edm_block(Block *b)
     return attends ? attention_block_forward(&b->pass, &attention, y) : y;
 }
 
-/* OpenAI's ResBlock, whose SiLU of the embedding our networks compute once for all blocks. */
+/* OpenAI's ResBlock, whose SiLU of the embedding our networks compute once for all
+ * blocks. */
 static Var *build_openai_block(Block *b)
 {
     Widths w = {size_of(b, "x", 1), size_of(b, "gy", 1), size_of(b, "emb", 1)};
     BlockStyle s = block_style((BlockStyle){
         .groups = 32, .heads = 1, .eps = 1e-5,
         .scale_shift = parameter_size(b, "emb_layers.1.bias", 0) == 2 * w.out,
-        .skip_kernel = w.in == w.out ? 0 : parameter_size(b, "skip_connection.weight", 2)});
+        .skip_kernel = parameter_size(b, "skip_connection.bias", 0)
+                     ? parameter_size(b, "skip_connection.weight", 2) : 0});
     ResBlock block = res_block_init(&b->params, "block", &s, w, direction(b));
     begin_arrays(b, openai_classes);
     published_block(&b->arrays, "", &block);
@@ -157,7 +164,8 @@ static Var *build_attention_block(Block *b)
 {
     BlockStyle s = block_style((BlockStyle){
         .groups = 32, .heads = golden_integer(b->golden, "heads", 0), .eps = 1e-5});
-    AttentionBlock block = attention_block_init(&b->params, "attention", &s, size_of(b, "x", 1));
+    AttentionBlock block =
+        attention_block_init(&b->params, "attention", &s, size_of(b, "x", 1));
     begin_arrays(b, openai_classes);
     published_attention(&b->arrays, "", &block);
     fill(b);
@@ -167,7 +175,7 @@ static Var *build_attention_block(Block *b)
 static Var *build_attention_pool(Block *b)
 {
     Widths w = {.in = size_of(b, "x", 1), .out = size_of(b, "gy", 1)};
-    int pixels = size_of(b, "x", 2) * size_of(b, "x", 3), head = 4;     /* of the README */
+    int pixels = size_of(b, "x", 2) * size_of(b, "x", 3), head = 4; /* of the README */
     AttentionPool pool = attention_pool_init(&b->params, "pool", w, pixels, head);
     begin_arrays(b, openai_classes);
     published_attention_pool(&b->arrays, "", &pool);
@@ -175,7 +183,8 @@ static Var *build_attention_pool(Block *b)
     return attention_pool_forward(&b->pass, &pool, channels_last(b, input(b, "x")));
 }
 
-/* q, k and v [N, T, C] of qkv [N, 3C, T]: as [outer, 3, inner, T], of which slice i is one. */
+/* q, k and v [N, T, C] of qkv [N, 3C, T]: as [outer, 3, inner, T], of which slice i is
+ * one. */
 static Var *build_attention(Block *b)
 {
     Tape *t = &b->tape;
@@ -190,7 +199,7 @@ static Var *build_attention(Block *b)
     return permute(t, attention(t, one[0], one[1], one[2], heads), (int[]){0, 2, 1});
 }
 
-/* ---- all groups -------------------------------------------------------------------- */
+/* ---- all groups ---------------------------------------------------------------- */
 
 static void run_block(void *argument)
 {
@@ -214,9 +223,9 @@ static void run_block(void *argument)
 static void run_embedding(void *argument)
 {
     static const struct { const char *tensor, *waves; } rows[] = {
-        {"openai_8", "openai"}, {"openai_7", "openai"}, {"edm_positional_endpoint0", "openai"},
-        {"edm_positional_endpoint1", "cosine"}, {"diffusers_flip0_shift1", "ddpm"},
-        {"diffusers_flip1_shift0", "openai"},
+        {"openai_8", "openai"}, {"openai_7", "openai"},
+        {"edm_positional_endpoint0", "openai"}, {"edm_positional_endpoint1", "cosine"},
+        {"diffusers_flip0_shift1", "ddpm"}, {"diffusers_flip1_shift0", "openai"},
     };
     Golden *g = argument;
     int N = (int)golden_size(g, "t");
@@ -231,9 +240,12 @@ static void run_embedding(void *argument)
 }
 
 static const struct Row { const char *group; Var *(*build)(Block *b); } rows[] = {
-    {"edm_conv/", build_edm_conv}, {"edm_block/", build_edm_block},
-    {"adm_resblock/", build_openai_block}, {"adm_attention_block/", build_attention_block},
-    {"adm_attention_pool/", build_attention_pool}, {"adm_attention_", build_attention},
+    {"edm_conv/", build_edm_conv},
+    {"edm_block/", build_edm_block},
+    {"adm_resblock/", build_openai_block},
+    {"adm_attention_block/", build_attention_block},
+    {"adm_attention_pool/", build_attention_pool},
+    {"adm_attention_", build_attention},
 };
 
 static void run_group(Golden *g)

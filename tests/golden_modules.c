@@ -1,5 +1,5 @@
-/* The road between a golden file and our blocks: parameters in, gradients and outputs of modules
- * out.  See golden_networks.h. */
+/* The road between a golden file and our blocks: parameters in, gradients and outputs of
+ * modules out.  See golden_networks.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ static const char *under(const char *folder, const char *name)
     return arena_printf(scratch(), "%s/%s", folder, name);
 }
 
-/* ---- parameters -------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------- */
 
 static const char *header(const Golden *g, const char *key)
 {
@@ -85,7 +85,7 @@ void golden_compare_gradients(Golden *g, const Published *w, const Real *grad)
     golden_compare_reals(g, "grad_total_norm", (Real[]){(Real)sqrt(squares)}, 1);
 }
 
-/* ---- images ------------------------------------------------------------------------ */
+/* ---- images -------------------------------------------------------------------- */
 
 Var *golden_image(Golden *g, Tape *t, const char *name, Real *grad)
 {
@@ -95,7 +95,7 @@ Var *golden_image(Golden *g, Tape *t, const char *name, Real *grad)
 
 Var *golden_channels_first(Tape *t, Var *x) { return permute(t, x, (int[]){0, 3, 1, 2}); }
 
-/* ---- outputs of modules ------------------------------------------------------------ */
+/* ---- outputs of modules -------------------------------------------------------- */
 
 void golden_watch(Tape *t, void (*f)(Var *y), Var *y)
 {
@@ -121,11 +121,14 @@ static bool reads(const Var *y, const Real *value)
     return false;
 }
 
-static bool same_text(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }
+static bool same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
 
-/* The line that computes a module's output: the last that reads a parameter of it and, as a
- * block ends with a sum, what follows in its scope.  Two scopes hold more than one module: the
- * embedding, and the pyramid with the sum into which it goes. */
+/* The line that computes a module's output: the last that reads a parameter of it and, as
+ * a block ends with a sum, what follows in its scope.  Two scopes hold more than one
+ * module: the embedding, and the pyramid with the sum into which it goes. */
 static int find_output(const Published *w, const Pass *pass, const char *module)
 {
     const Tape *t = pass->tape;
@@ -154,11 +157,13 @@ static const Real *find_value(Pass *pass, int line, const GroupNorm *norm_out)
     int source = 0;
     while (t->line[source] != x) source++;
     const int *d = x->shape.dim;
-    Var *kept = tape_leaf(t, "kept", SHAPE(1, d[1], d[2], d[3]), watcher->kept[source], NULL);
+    Var *kept =
+        tape_leaf(t, "kept", SHAPE(1, d[1], d[2], d[3]), watcher->kept[source], NULL);
     return group_norm_forward(pass, norm_out, kept)->value;
 }
 
-/* The file has the first channels of the first sample: [channels, H, W], or [channels]. */
+/* The file has the first channels of the first sample: [channels, H, W], or [channels].
+ * */
 static void compare_module(Golden *g, const char *name, const Var *y, const Real *value)
 {
     size_t n = golden_size(g, name), C = (size_t)shape_last(y->shape);
@@ -168,7 +173,8 @@ static void compare_module(Golden *g, const char *name, const Var *y, const Real
     golden_compare_reals(g, name, theirs, n);
 }
 
-void golden_compare_modules(Golden *g, const Published *w, Pass *pass, const GroupNorm *norm_out)
+void golden_compare_modules(Golden *g, const Published *w, Pass *pass,
+                            const GroupNorm *norm_out)
 {
     const char *prefix = arena_printf(&g->arena, "%sact/", g->group);
     size_t n = strlen(prefix);

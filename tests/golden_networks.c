@@ -1,8 +1,9 @@
 /* Whole networks, forward and backward, against the papers' official code.
  *
  * Ours is made from their constructor's arguments and filled by the formula, both through
- * nn/published.h, so each file proves the names and the layouts too.  Compared are the output, the
- * outputs of modules on the way, the loss, and the gradients of the image and of every array. */
+ * nn/published.h, so each file proves the names and the layouts too.  Compared are the
+ * output, the outputs of modules on the way, the loss, and the gradients of the image and
+ * of every array. */
 #include "tests/golden_networks.h"
 
 #include <stdio.h>
@@ -33,7 +34,7 @@ struct Network {
     Watcher watcher;
 };
 
-/* ---- inputs ------------------------------------------------------------------------ */
+/* ---- inputs -------------------------------------------------------------------- */
 
 static double *read_doubles(Golden *g, const char *name)
 {
@@ -61,28 +62,35 @@ static Condition read_condition(Golden *g, int N)
     if (golden_has(g, "y")) c.label = golden_integers(g, "y");
     if (golden_has(g, "class_labels")) {
         int K = (int)golden_size(g, "class_labels") / N;
-        c.label = K > 1 ? read_one_hot(g, "class_labels", N, K) : golden_integers(g, "class_labels");
+        c.label = K > 1 ? read_one_hot(g, "class_labels", N, K)
+                        : golden_integers(g, "class_labels");
     }
     if (golden_has(g, "augment_labels")) c.augment = read_doubles(g, "augment_labels");
     return c;
 }
 
-/* The arguments: under "config", or under the name of the network where there are several. */
+/* The arguments: under "config", or under the name of the network where there are
+ * several. */
 static const Json *read_arguments(Golden *g)
 {
-    const char *key = arena_printf(&g->arena, "%.*s", (int)strlen(g->group) - 1, g->group);
-    const char *text = safetensors_metadata(&g->file, strcmp(key, "golden") ? key : "config");
-    if (!text) fail("%s has no header entry for the arguments of %s", g->file.path, g->group);
-    return json_parse(&g->arena, (Bytes){.data = (const uint8_t *)text, .size = strlen(text)});
+    const char *key =
+        arena_printf(&g->arena, "%.*s", (int)strlen(g->group) - 1, g->group);
+    const char *text =
+        safetensors_metadata(&g->file, strcmp(key, "golden") ? key : "config");
+    if (!text)
+        fail("%s has no header entry for the arguments of %s", g->file.path, g->group);
+    return json_parse(&g->arena,
+                      (Bytes){.data = (const uint8_t *)text, .size = strlen(text)});
 }
 
-/* ---- running ----------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------------- */
 
 static void make_network(Network *n)
 {
     Golden *g = n->golden;
     Shape x = golden_shape(g, "x");
-    n->net = published_net(n->row->class, read_arguments(g), x.dim[2], x.dim[3], g->file.path);
+    const Json *arguments = read_arguments(g);
+    n->net = published_net(n->row->class, arguments, x.dim[2], x.dim[3], g->file.path);
     if (n->net.pool) {
         n->classifier = classifier_init(&n->params, &n->net.unet, n->net.pool);
         n->arrays = published_classifier(&g->arena, &n->net, &n->params, &n->classifier);
@@ -103,8 +111,9 @@ static Var *forward(Network *n, Pass *pass, Var *x)
     const Condition *c = &n->condition;
     if (n->net.pool) return classifier_forward(pass, &n->classifier, x, c);
     Var *y = golden_has(g, "low_res")
-        ? unet_superres_forward(pass, &n->unet, x, golden_image(g, &n->tape, "low_res", NULL), c)
-        : unet_forward(pass, &n->unet, x, c);
+                 ? unet_superres_forward(pass, &n->unet, x,
+                                         golden_image(g, &n->tape, "low_res", NULL), c)
+                 : unet_forward(pass, &n->unet, x, c);
     return golden_channels_first(&n->tape, y);
 }
 
@@ -147,7 +156,7 @@ static void run_network(void *argument)
     if (n->row->also) n->row->also(n);
 }
 
-/* ---- what only some files have ----------------------------------------------------- */
+/* ---- what only some files have ------------------------------------------------- */
 
 /* What the first layer of the embedding is told: [N, dim]. */
 static Real *make_waves(Network *n, const char *name)
@@ -176,7 +185,8 @@ static void compare_denoiser(Network *n, const char *name, const int *label,
     int N = golden_shape(g, "precond/x").dim[0];
     const double *sigma = read_doubles(g, "precond/sigma");
     const Real *x = golden_reals(g, "precond/x");
-    Real *scaled = arena_new(&g->arena, Real, size), *D = arena_new(&g->arena, Real, size);
+    Real *scaled = arena_new(&g->arena, Real, size),
+         *D = arena_new(&g->arena, Real, size);
     double *noise = arena_new(&g->arena, double, (size_t)N), s = 0.5;
     for (size_t i = 0, one = size / (size_t)N; i < size; i++) {
         double level = sigma[i / one];
@@ -199,14 +209,16 @@ static void compare_denoiser(Network *n, const char *name, const int *label,
     golden_compare_reals(g, name, D, size);
 }
 
-/* The stored waves have the cosines first, before SongUNet exchanges them with the sines. */
+/* The stored waves have the cosines first, before SongUNet exchanges them with the sines.
+ * */
 static void compare_edm(Network *n)
 {
     Golden *g = n->golden;
     size_t size = golden_size(g, "noise_embedding");
     int dim = n->unet.encoder.embedding.config.dim;
     int shift = strcmp(n->net.class, "SongUNet") == 0 ? dim / 2 : 0;
-    Real *waves = make_waves(n, "noise_embedding"), *raw = arena_new(&g->arena, Real, size);
+    Real *waves = make_waves(n, "noise_embedding"),
+         *raw = arena_new(&g->arena, Real, size);
     for (int i = 0; i < (int)size; i++) raw[i] = waves[i / dim * dim + (i + shift) % dim];
     golden_compare_reals(g, "noise_embedding", raw, size);
     compare_denoiser(n, "precond/D", n->condition.label, n->condition.augment);
@@ -224,8 +236,8 @@ static void compare_enlarged(Network *n)
     golden_compare_reals(g, "upsampled", y->value, y->size);
 }
 
-/* log p(y | x_t) of the labels, its gradient with respect to x_t, which guides, and the mean
- * cross-entropy, with which the classifier is trained. */
+/* log p(y | x_t) of the labels, its gradient with respect to x_t, which guides, and the
+ * mean cross-entropy, with which the classifier is trained. */
 static void compare_guidance(Network *n)
 {
     Golden *g = n->golden;
@@ -244,7 +256,7 @@ static void compare_guidance(Network *n)
     golden_compare_reals(g, "grad_logp_x", dx, size);
 }
 
-/* ---- all files --------------------------------------------------------------------- */
+/* ---- all files ----------------------------------------------------------------- */
 
 static const Row rows[] = {
     {"unet_iddpm", "UNetModel", compare_waves},
@@ -272,7 +284,8 @@ void golden_networks(Golden *g)
     for (int i = 0; i < g->file.count; i++) {
         const char *name = g->file.entries[i].name, *slash = strchr(name, '/');
         if (!slash || strcmp(slash, "/x") != 0) continue;
-        Network n = {.golden = g, .row = find_row(g->file.path), .params = params_create(),
+        Network n = {.golden = g, .row = find_row(g->file.path),
+                     .params = params_create(),
                      .tape = tape_create()};
         g->group = arena_printf(&g->arena, "%.*s", (int)(slash + 1 - name), name);
         golden_try(g, run_network, &n);
