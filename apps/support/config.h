@@ -50,6 +50,9 @@ void config_put(Text *t, const char *key, const Config *c);
 /* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
 
+/* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be, else 1. */
+double config_guidance(const Config *c);
+
 /* Copies the texts into the arena, so that c outlives what it was made from. */
 void config_own(Arena *a, Config *c);
 

@@ -11,6 +11,7 @@
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
+#include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "tensor/error.h"
 
@@ -231,9 +232,10 @@ static void draw(Training *t)
     Schedule s = schedule_respace(&a, &t->model.process.schedule, arena_printf(&a, "%d", steps));
     /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
     SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
+    ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&d.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
+    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
