@@ -15,6 +15,8 @@ static const struct {
     {"evaluate", "measure a model on test images", evaluate_main},
     {"import", "make a run of another program's network", import_main},
     {"export", "write a model as another program's files", export_main},
+    {"neighbours", "samples beside the nearest training pictures", neighbours_main},
+    {"figures", "draw the figures of the chapter on diffusion", figures_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},
     {"profile", "tell where the time of a training step goes", profile_main},
@@ -26,7 +28,7 @@ static void print_usage(FILE *to)
 {
     fprintf(to, "drift: diffusion models from scratch\n\nusage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].about);
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
                 "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
 }

@@ -38,8 +38,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"variance", OPTION_TEXT, &c->variance, "NAME",
          "of ddpm: fixed_small or fixed_large [the model's]", 0},
         {"guidance", OPTION_REAL, &c->guidance, "W",
-         "towards the class (models trained with --label-dropout); 1: none, in the "
-         "convention none + W (class - none)", 0},
+         "towards the class: none + W (class - none); 1: as the model is [2 for models trained "
+         "with --label-dropout]", 0},
         {"eta", OPTION_REAL, &c->eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
@@ -67,8 +67,8 @@ static CommandLine parse_command_line(int argc, char **argv)
         "drift sample RUN [options]",
         "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
         "The same seed gives the same images for any --batch and any --threads.", 1};
-    CommandLine c = {.sampler = "ddpm", .count = 100, .steps = "100", .batch = 50,
-                     .scale = 2, .guidance = 1};
+    CommandLine c = {.sampler = "ddpm", .count = 100, .steps = "50", .batch = 50,
+                     .scale = 2};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
@@ -77,6 +77,7 @@ static CommandLine parse_command_line(int argc, char **argv)
     if (c.count < 1 || c.batch < 1 || c.scale < 1)
         fail_usage("--count, --batch and --scale must be at least 1");
     if (!options_given(options, "class")) c.label = -1;
+    if (!options_given(options, "guidance")) c.guidance = -1;
     return c;
 }
 
@@ -182,6 +183,7 @@ static void complete(CommandLine *c, Arena *a, const Config *model)
         if (c->kind->learned && strcmp(c->variance, model->variance) != 0)
             fail_usage("--variance %s: this model has learned none", c->variance);
     } else c->kind = variance_find(model->variance);
+    if (c->guidance < 0) c->guidance = config_guidance(model);
     if (c->guidance != 1 && (!classes || model->label_dropout == 0))
         fail_usage("--guidance: this model was not trained with --label-dropout, so it knows "
                    "no answer without the class");
@@ -212,7 +214,7 @@ int sample_main(int argc, char **argv)
     double start = seconds_now();
     const UNetConfig *u = &m.config.unet;
     Pictures p = {c.count, u->height, u->width, u->channels,
-                  draw(&a, &c, c.guidance == 1 ? &d.base : &guided.base, &schedule, labels)};
+                  draw(&a, &c, &guided.base, &schedule, labels)};
     double seconds = seconds_now() - start;
     write_out(&a, &c, &p, labels);
     printf("%d images with %s, %d steps, in %.1f s (%.1f images/s), peak memory %zu MB\n"

@@ -218,3 +218,5 @@ void config_own(Arena *a, Config *c)
         if (entries[i].kind == ENTRY_TEXT && *text) *text = arena_printf(a, "%s", *text);
     }
 }
+
+double config_guidance(const Config *c) { return c->unet.classes && c->label_dropout > 0 ? 2 : 1; }

@@ -55,6 +55,9 @@ Config config_parse(Arena *a, Bytes text);
  * NULL; what only says the same in other words is none.  It is in the scratch arena. */
 const char *config_difference(const Config *x, const Config *y);
 
+/* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be, else 1. */
+double config_guidance(const Config *c);
+
 /* Copies the texts into the arena, so that c outlives what it was made from. */
 void config_own(Arena *a, Config *c);
 

@@ -1,7 +1,8 @@
 /* The training loop: see training.h.
  *
  * A resumed run cuts the log at its checkpoint's step and reads from the last line how
- * long it has trained.  So the log must not end before: it is synced to the disk first. */
+ * long it has trained.  So the log must not end before: it is synced to the disk first.
+ * */
 #include "apps/support/training.h"
 
 #include <signal.h>
@@ -10,6 +11,7 @@
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
+#include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "tensor/error.h"
 
@@ -17,7 +19,8 @@
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
        PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
 
-/* ---- a batch ---------------------------------------------------------------------------- */
+/* ---- a batch
+ * ---------------------------------------------------------------------------- */
 
 void training_open_dataset(Training *t)
 {
@@ -50,8 +53,8 @@ static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
             }
 }
 
-/* Samples first ... first+count-1 of the batch of the next step: a function of the seed and
- * the step alone.  Owned by the tape. */
+/* Samples first ... first+count-1 of the batch of the next step: a function of the seed
+ * and the step alone.  Owned by the tape. */
 static Batch make_batch(Training *t, int first, int count)
 {
     const Config *c = &t->model.config;
@@ -78,7 +81,8 @@ static Batch make_batch(Training *t, int first, int count)
                    t->weights + skip};
 }
 
-/* ---- a step ----------------------------------------------------------------------------- */
+/* ---- a step
+ * ----------------------------------------------------------------------------- */
 
 /* Puts a part of the batch on the tape; returns the loss of each sample. */
 static Var *put_on_tape(Training *t, int first, int count, Batch *b)
@@ -107,9 +111,10 @@ static double count_losses(Training *t, const Batch *b, const Var *losses)
     return sum;
 }
 
-/* The gradient of a mean is the mean of the samples' gradients.  So a batch may be taken in
- * parts, one after the other in memory for one, each sample adding its 1/N.  What is drawn
- * for a sample depends on its place in the whole batch: only the rounding of sums differs. */
+/* The gradient of a mean is the mean of the samples' gradients.  So a batch may be taken
+ * in parts, one after the other in memory for one, each sample adding its 1/N.  What is
+ * drawn for a sample depends on its place in the whole batch: only the rounding of sums
+ * differs. */
 double training_gradient(Training *t)
 {
     const Config *c = &t->model.config;
@@ -137,11 +142,13 @@ double training_gradient(Training *t)
 static noreturn void report_not_finite(Training *t)
 {
     long step = t->model.optimizer.step;
-    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
-            "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
+    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the "
+            "last checkpoint in %s is kept.  A smaller --lr usually helps.\n", step,
+            t->folder);
     t->tape.check_finite = true;
     training_gradient(t);
-    fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
+    fail("all operations of step %ld are finite, but the norm of its gradients is not",
+         step);
 }
 
 double training_step(Training *t, double *norm)
@@ -157,7 +164,8 @@ double training_step(Training *t, double *norm)
     return loss;
 }
 
-/* ---- what is written on the way ------------------------------------------------------------- */
+/* ---- what is written on the way
+ * ------------------------------------------------------------- */
 
 static noreturn void cannot_write_log(const Training *t)
 {
@@ -208,8 +216,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     arena_rewind(scratch(), mark);
 }
 
-/* Draws eight images of each class (eight rows, if there are no classes) from the same noise
- * every time, in a few DDIM steps. */
+/* Draws eight images of each class (eight rows, if there are no classes) from the same
+ * noise every time, in a few DDIM steps. */
 static void draw(Training *t)
 {
     enum { COLUMNS = 8, MOST_ROWS = 16, STEPS = 25 };
@@ -224,9 +232,10 @@ static void draw(Training *t)
     Schedule s = schedule_respace(&a, &t->model.process.schedule, arena_printf(&a, "%d", steps));
     /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
     SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
+    ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&d.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
+    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
@@ -236,12 +245,13 @@ static void draw(Training *t)
     t->drawing += seconds_now() - start;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop
+ * -------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
-/* The first signal asks for an end in order.  Some senders signal twice at once, so only a third
- * one ends the program on the spot. */
+/* The first signal asks for an end in order.  Some senders signal twice at once, so only
+ * a third one ends the program on the spot. */
 static void on_signal(int number)
 {
     if (interrupted) signal(number, SIG_DFL);
