@@ -114,8 +114,10 @@ static void read_unet(const Arguments *a, PublishedNet *net)
         .eps = argument_number(a, "norm_eps"), .dropout = argument_number(a, "dropout"),
         .scale_shift = argument_choice(a, "resnet_time_scale_shift", "default",
                                        "scale_shift")};
-    if (!argument_is_null(a, "attention_head_dim"))
+    if (!argument_is_null(a, "attention_head_dim")) {
         c->style.head_channels = argument_integer(a, "attention_head_dim");
+        if (c->style.head_channels < 1) fail("%s: attention_head_dim is below 1", a->where);
+    }
     c->bare_middle_attention = c->style.scale_shift;
 }
 

@@ -116,6 +116,23 @@ static const Json *parse(Arena *a, const char *text)
     return json_parse(a, (Bytes){.data = (const uint8_t *)text, .size = strlen(text)});
 }
 
+enum { WIDEST = 8192 };         /* channels; a matrix of their squares must fit an int */
+
+/* What the layers below would take at its word. */
+static void check_numbers(const UNetConfig *c, const char *where)
+{
+    const BlockStyle *s = &c->style;
+    if (!(s->dropout >= 0 && s->dropout < 1) || !(s->eps > 0))
+        fail("%s: dropout %g and norms with eps %g; want 0 to 1 (not 1), and above 0", where,
+             s->dropout, s->eps);
+    for (int l = 0; l < c->levels; l++) {
+        double width = c->base * c->mult[l];
+        if (!(width >= 1 && width <= WIDEST && c->base <= WIDEST))
+            fail("%s: %d channels, times %g at level %d; want 1 to %d", where, c->base,
+                 c->mult[l], l, WIDEST);
+    }
+}
+
 PublishedNet published_net(const char *class, const Json *arguments, int height,
                            int width, const char *where)
 {
@@ -126,6 +143,7 @@ PublishedNet published_net(const char *class, const Json *arguments, int height,
                         .unet = {.height = height, .width = width}};
     arguments_check(&a, parse(scratch(), k->fixed), k->name);
     k->read(&a, &net);
+    check_numbers(&net.unet, where);
     arena_rewind(scratch(), mark);
     return net;
 }

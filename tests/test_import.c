@@ -137,6 +137,7 @@ static void a_grey_ddpm_is_imported_and_drawn_with(void)
     check_drift(0, "2 images with ddpm", "sample %s/grey-run --count 2 --sample-steps 2",
                 t);
     check_drift(0, "step            0", "info %s/grey-run", t);
+    check_drift(1, "no data set belongs to it", "train --resume %s/grey-run --steps 1", t);
     check_drift(1, "holds a run already", "import %s/grey --out %s/grey-run", t, t);
 }
 
@@ -318,7 +319,6 @@ static void options_that_are_not_supported_are_named(void)
         {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": \"2\"",
          "layers_per"},
         {"config.json", "\"freq_shift\": 1", "\"freq_shift\": 5", "freq_shift 5 is not"},
-        {"config.json", "{", "[", "line 1"},
         {"config.json", "UNet2DModel", "UNet2DConditionModel", "is of class UNet2DCond"},
         {"config.json", "\"sample_size\": 28", "\"sample_size\": null",
          "--size H,W does"},
@@ -329,13 +329,14 @@ static void options_that_are_not_supported_are_named(void)
          "unexpected"},
         {"config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 3",
          "resnets.2.conv1.weight: missing"},
+        {"config.json", "1e-06", "-1", "eps -1; want"},
+        {"config.json", "[32, 64, 64]", "[32, 64, 9999]", "at level 2; want 1 to 8192"},
+        {"config.json", "dim\": null", "dim\": 0", "attention_head_dim is below 1"},
         {"scheduler_config.json", "\"linear\"", "\"exponential\"",
          "there are linear, scaled_"},
         {"scheduler_config.json", "\"trained_betas\": null", "\"trained_betas\": 3",
          "trained_betas"},
         {"scheduler_config.json", "fixed_large", "learned_range", "needs 2 channels out"},
-        {"scheduler_config.json", "\"clip_sample\": true", "\"thresholding\": true",
-         "thresholding"},
         {"scheduler_config.json", "0.02", "2", "betas between 0"},
     };
     write_folder("bad", "UNet2DModel", grey, 28);

@@ -139,6 +139,7 @@ void run_source(Arena *a, const char *run, const char **source, const char **dat
     Bytes text = file_read(a, run_path(a, run, "config.json"));
     const Json *config = json_parse(a, text);
     *source = json_text(config, "source", text.path);
+    if (!(*source)[0]) fail("%s was imported, so no data set belongs to it", run);
     if (!data) return;
     *data = json_text(config, "data", text.path);
     if (!(*data)[0]) *data = NULL;
