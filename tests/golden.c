@@ -19,6 +19,7 @@ static const GoldenTopic topics[] = {
     {"gaussian.safetensors", golden_gaussian},
     {"loops.safetensors", golden_loops},
     {"diffusers_schedulers.safetensors", golden_schedulers},
+    {"augment.safetensors", golden_augment},
     {NULL, NULL},
 };
 
