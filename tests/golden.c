@@ -20,6 +20,7 @@ static const GoldenTopic topics[] = {
     {"loops.safetensors", golden_loops},
     {"diffusers_schedulers.safetensors", golden_schedulers},
     {"augment.safetensors", golden_augment},
+    {"edm.safetensors", golden_edm},
     {NULL, NULL},
 };
 

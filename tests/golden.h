@@ -92,5 +92,6 @@ void golden_gaussian(Golden *g);
 void golden_loops(Golden *g);
 void golden_schedulers(Golden *g);
 void golden_augment(Golden *g);
+void golden_edm(Golden *g);
 
 #endif

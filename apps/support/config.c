@@ -7,11 +7,12 @@
 
 #define DDPM_PROCESS(variance_name)                                                         \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .loss = "mse", .timesteps = "uniform"
+    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",   \
+    .loss = "mse", .timesteps = "uniform"
 #define HYBRID_PROCESS                                                                      \
     .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
     .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
-    .loss = "rescaled_mse", .timesteps = "uniform"
+    .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
 #define ADAM(rule_name, most, ...)                                                          \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
                   .eps = 1e-8, .clip = most}
@@ -105,6 +106,7 @@ static const Entry entries[] = {
     ENTRY("diffusion_steps", ENTRY_INT, diffusion_steps),
     ENTRY("rescale_t", ENTRY_BOOL, rescale_t), ENTRY("prediction", ENTRY_TEXT, prediction),
     ENTRY("variance", ENTRY_TEXT, variance), ENTRY("loss", ENTRY_TEXT, loss),
+    ENTRY("conditioning", ENTRY_TEXT, conditioning),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
     ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
     ENTRY("warmup", ENTRY_LONG, optimizer.rate.warmup),

@@ -19,6 +19,8 @@ void model_create(Model *m, const Config *c)
         .loss = m->config.loss,
     };
     if (c->rescale_t) schedule_rescale_told(&m->process.schedule);
+    m->process.conditioning = conditioning_make(&m->arena, c->conditioning, &m->process.schedule);
+    conditioning_tell(&m->process.conditioning, &m->process.schedule);
     m->timesteps = timesteps_create(&m->arena, c->timesteps, c->diffusion_steps, 10, 0.001);
     params_allocate(&m->params, c->seed);
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);

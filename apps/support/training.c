@@ -74,8 +74,29 @@ static Batch make_batch(Training *t, int first, int count)
         label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
         if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){count, x0, eps, t->times + skip, c->unet.classes ? label : NULL,
+    return (Batch){count, x0, eps, t->levels + skip, c->unet.classes ? label : NULL,
                    t->weights + skip};
+}
+
+/* The noise levels of the whole batch. */
+static void draw_levels(Training *t)
+{
+    const Model *m = &t->model;
+    int N = m->config.batch;
+    if (!t->times) {
+        t->times = arena_new(&t->arena, int, (size_t)N);
+        t->levels = arena_new(&t->arena, Level, (size_t)N);
+        t->weights = arena_new(&t->arena, double, (size_t)N);
+    }
+    size_t mark = arena_mark(scratch());
+    double *sigma = arena_new(scratch(), double, (size_t)N);
+    timesteps_draw(&m->timesteps, random_stream(m->config.seed, PURPOSE_TIME,
+                                                (uint64_t)m->optimizer.step),
+                   N, t->times, t->weights, sigma);
+    for (int n = 0; n < N; n++)
+        t->levels[n] = sigma[n] > 0 ? conditioning_level(&m->process.conditioning, 1, sigma[n])
+                                    : schedule_level(&m->process.schedule, t->times[n]);
+    arena_rewind(scratch(), mark);
 }
 
 /* ---- a step ----------------------------------------------------------------------------- */
@@ -93,15 +114,16 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
     return objective_loss(&pass, &m->net, &m->process, b);
 }
 
-/* Adds the losses of a batch to the sums by quartile of t; returns their sum. */
-static double count_losses(Training *t, const Batch *b, const Var *losses)
+/* Adds the losses of samples first ... first+N-1 to the sums by quartile of t; returns their sum. */
+static double count_losses(Training *t, int first, int N, const Var *losses)
 {
     double sum = 0;
-    for (int n = 0; n < b->N; n++) {
-        int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
+    for (int n = 0; n < N; n++) {
+        int time = t->times[first + n];
+        int quartile = (int)((long)QUARTILES * time / t->model.config.diffusion_steps);
         t->loss_sum[quartile] += (double)losses->value[n];
         t->loss_count[quartile]++;
-        timesteps_add(&t->model.timesteps, b->t[n], (double)losses->value[n]);
+        timesteps_add(&t->model.timesteps, time, (double)losses->value[n]);
         sum += (double)losses->value[n];
     }
     return sum;
@@ -116,18 +138,12 @@ double training_gradient(Training *t)
     int part = c->micro_batch ? c->micro_batch : c->batch;
     double total = 0;
     params_zero_grad(&t->model.params);
-    if (!t->times) {
-        t->times = arena_new(&t->arena, int, (size_t)c->batch);
-        t->weights = arena_new(&t->arena, double, (size_t)c->batch);
-    }
-    timesteps_draw(&t->model.timesteps,
-                   random_stream(c->seed, PURPOSE_TIME, (uint64_t)t->model.optimizer.step),
-                   c->batch, t->times, t->weights);
+    draw_levels(t);
     for (int first = 0; first < c->batch; first += part) {
         Batch b;
         int count = c->batch - first < part ? c->batch - first : part;
         Var *losses = put_on_tape(t, first, count, &b);
-        total += count_losses(t, &b, losses);
+        total += count_losses(t, first, count, losses);
         backward(scale(&t->tape, objective_sum(&t->tape, losses, &b), 1.0 / c->batch, 0));
     }
     return total / c->batch;
