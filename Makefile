@@ -3,6 +3,7 @@
 # make test       build and run every test           make test ONLY=gemm   those named so
 # make golden     compare with the papers' official code     make golden ONLY=layers
 # make check      make test in double precision with sanitizers
+# make mutants    plant faults one by one: do the tests notice?      make mutants ONLY=nn/
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels against their references
 #
@@ -89,7 +90,7 @@ golden: $B/tests/golden
 chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))
 COMPARED = $(addprefix $B/tests/,$(call chosen,golden))
 PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/tests/,\
-             $(call chosen,test_gradients test_exercises_autograd test_nn golden)))
+             $(call chosen,test_gradients test_exercises_autograd test_nn test_mlp golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
 test: layers drift $(TESTS) $(COMPARED) proofs
@@ -98,6 +99,9 @@ test: layers drift $(TESTS) $(COMPARED) proofs
 
 check:
 	$(MAKE) test REAL=double DEBUG=1
+
+mutants:
+	@CC="$(CC)" tests/mutants $(ONLY)
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
@@ -112,6 +116,6 @@ clean:
 	rm -rf build
 
 
-.PHONY: proofs drift mnist test golden check bench layers clean
+.PHONY: proofs drift mnist test golden check mutants bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

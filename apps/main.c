@@ -13,6 +13,7 @@ static const struct {
     {"train", "train a diffusion model on a data set", train_main},
     {"sample", "draw images with a trained model", sample_main},
     {"evaluate", "measure a model on test images", evaluate_main},
+    {"neighbours", "samples beside the nearest training pictures", neighbours_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},
     {"profile", "tell where the time of a training step goes", profile_main},
@@ -24,7 +25,7 @@ static void print_usage(FILE *to)
 {
     fprintf(to, "drift: diffusion models from scratch\n\nusage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].about);
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
                 "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
 }

@@ -10,6 +10,7 @@ typedef struct {
     const Case *call;
     int inputs;
     Real *value[MAX_INPUTS], *grad[MAX_INPUTS];
+    Var *in[MAX_INPUTS];
     Tape tape;
     Arena arena;
 } Check;
@@ -22,19 +23,19 @@ static Real *new_random(Arena *a, size_t n, uint64_t seed)
     return x;
 }
 
-/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is set.
- * The inputs are copies made by an operation, so the tape owns and may forget them. */
+/* Puts the operation on a fresh tape; input i gets a gradient if bit i of `varying` is
+ * set. The inputs are copies made by an operation, so the tape owns and may forget them.
+ * */
 static Var *run(Check *c, unsigned varying)
 {
-    Var *in[MAX_INPUTS];
     tape_reset(&c->tape);
     for (int i = 0; i < c->inputs; i++) {
         Shape shape = c->call->shape[i];
         Real *grad = varying >> i & 1 ? c->grad[i] : NULL;
         Var *leaf = tape_leaf(&c->tape, "input", shape, c->value[i], grad);
-        in[i] = reshape(&c->tape, leaf, shape);
+        c->in[i] = reshape(&c->tape, leaf, shape);
     }
-    return c->call->build(&c->tape, in, c->call->options);
+    return c->call->build(&c->tape, c->in, c->call->options);
 }
 
 static double weight(size_t i) { return 2 * random_uniform((Random){99, 0}, i) - 1; }
@@ -49,8 +50,8 @@ static double contract(Check *c)
     return sum;
 }
 
-/* Puts the weights into y->grad and runs the tape backwards from there: the contraction as an
- * operation. */
+/* Puts the weights into y->grad and runs the tape backwards from there: the contraction
+ * as an operation. */
 static void contract_forward(Var *y) { y->value[0] = 0; }
 
 static void contract_backward(Var *y)
@@ -119,7 +120,14 @@ static void forget_unread(Tape *t)
     }
 }
 
-/* The gradients of L with respect to the inputs in `varying`. */
+/* Adds `amount` to each of n numbers. */
+static void shift(Real *x, size_t n, Real amount)
+{
+    for (size_t i = 0; x && i < n; i++) x[i] += amount;
+}
+
+/* The gradients of L with respect to the inputs in `varying`.  On the way every input has
+ * a gradient of 1 already, as if it had another use: an operation must add to it. */
 static void find_gradients(Check *c, unsigned varying)
 {
     for (int i = 0; i < c->inputs; i++)
@@ -127,7 +135,10 @@ static void find_gradients(Check *c, unsigned varying)
     Var *y = run(c, varying);
     Var *loss = tape_push(&c->tape, &contract_op, SHAPE(1), 1, &y, NULL, 0);
     forget_unread(&c->tape);
+    for (int i = 0; i < c->inputs; i++) shift(var_grad(c->in[i]), c->in[i]->size, 1);
     backward(loss);
+    for (int i = 0; i < c->inputs; i++)
+        if (varying >> i & 1) shift(c->grad[i], c->in[i]->size, -1);
 }
 
 Mismatch gradcheck(const Case *call)

@@ -1,13 +1,14 @@
 /* Is a gradient right?  Compare it with the slope of the function itself.
  *
- * The operation's output is contracted with fixed random weights to one number L, and for every
- * number x of every input
+ * The operation's output is contracted with fixed random weights to one number L, and for
+ * every number x of every input
  *
  *     dL/dx  is compared with  (L(x + h) - L(x - h)) / 2h.
  *
  * This is done once for every subset of the inputs held constant, because a backward that
- * forgets to skip a constant input, or skips too much, is right in all other cases.  And
- * every value that no operation says its backward will read is NaN by then. */
+ * forgets to skip a constant input, or skips too much, is right in all other cases.
+ * Every value that no operation says its backward will read is NaN by then, and every
+ * gradient has been added to before. */
 #ifndef AUTOGRAD_GRADCHECK_H
 #define AUTOGRAD_GRADCHECK_H
 
@@ -27,8 +28,8 @@ typedef struct {
  * (step 1e-2); check in double. */
 Mismatch gradcheck(const Case *c);
 
-/* For an operation y = A x + b that is linear in input `input`:  <A'w, x> = <w, A x> for any w,
- * so a backward that is not the transpose of its forward shows in one number:
+/* For an operation y = A x + b that is linear in input `input`:  <A'w, x> = <w, A x> for
+ * any w, so a backward that is not the transpose of its forward shows in one number:
  * |<dx, x> - <w, y(x) - y(0)>| / max(1, |<dx, x>|), with random w. */
 double check_transpose(const Case *c, int input);
 

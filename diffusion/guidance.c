@@ -5,6 +5,10 @@ static void guided_predict(Denoiser *self, const double *x, const Level *level, 
                            int N, Answer *answer)
 {
     const ClassifierFree *d = (const ClassifierFree *)self;
+    if (d->w == 1) {
+        d->inner->predict(d->inner, x, level, label, N, answer);
+        return;
+    }
     size_t n = (size_t)N * self->size, mark = arena_mark(scratch());
     int *none = arena_new(scratch(), int, (size_t)N);
     Answer without = {arena_new(scratch(), double, n), NULL, NULL};

@@ -157,7 +157,7 @@ Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *
     double *told = tape_save(t, double, (size_t)b->N);
     for (int n = 0; n < b->N; n++) told[n] = b->level[n].t;
     Var *out = unet_forward(pass, net, constant(&w, "x_t", input_at),
-                            &(Condition){.t = told, .label = b->label});
+                            &(Condition){.t = told, .label = b->label, .augment = b->augment});
     tape_scope(t, "loss");
     Var *y = objective_losses(t, p, out, b).total;
     discard(out);

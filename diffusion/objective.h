@@ -32,6 +32,7 @@ typedef struct {
     const double *eps;      /* the same shape, N(0, 1) */
     const Level *level;     /* [N] */
     const int *label;       /* [N], or NULL */
+    const double *augment;  /* [N, augment] labels, or NULL */
     const double *weight;   /* [N], of each sample's loss; NULL: 1 */
 } Batch;
 

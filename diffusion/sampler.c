@@ -47,7 +47,8 @@ const Sampler *sampler_find(const char *name)
 {
     for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
         if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
-    fail_usage("there is no sampler %s; there are ddpm and ddim", name);
+    fail_usage("there is no sampler %s; there are ddpm and ddim, and the solvers euler, heun, dpmpp "
+               "and ab2", name);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------ */

@@ -7,8 +7,9 @@
  *                                                        & Dhariwal 2021, and Karras 2022 (ADM)
  *   song      s U(+-sqrt(6 / (in + out)))              0                   Karras 2022 (DDPM++)
  *
- * All keep the variance of what flows through about the same; the first and the last do so
- * forwards and backwards alike, the second forwards only.
+ * Where a layer has as many outputs as inputs, the first and the last keep the variance of what
+ * flows through it, forwards and backwards alike.  The second passes on a third of it, and leaves
+ * the rest to the norms.
  *
  * s is 1 except for two roles.  The last layer of a block starts at zero or almost (s = 1e-10 in
  * ddpm, 0 in openai, 1e-5 in song), so that an untrained block changes nothing and a deep network

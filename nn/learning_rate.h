@@ -1,6 +1,7 @@
 /* The learning rate as a function of the steps taken:
  *
- *     rate(k) = max(floor, lr * min(k / warmup, 1) * shape(k / decay_steps)),   k = 0, 1, 2...
+ *     rate(k) = lr * shape(k / decay_steps) * k / warmup     k = 0, 1, 2... below warmup
+ *               max(floor, lr * shape(k / decay_steps))      from there on
  *
  *     constant      1                        DDPM, ADM
  *     linear        1 - f, at least 0        Improved DDPM (lr_anneal_steps)

@@ -1,14 +1,14 @@
 /* The exercises of the chapters, as functions to be written.
  *
- * The text of an exercise is at the end of its chapter (tensor/README.md ...); its contract
- * is here; its check is in test_exercises_*.c; and one solution is in solutions_*.c, so that
- * every exercise is known to be solvable with the engine as it is.
+ * The text of an exercise is at the end of its chapter (tensor/README.md ...); its
+ * contract is here; its check is in test_exercises_*.c; and one solution is in
+ * solutions_*.c, so that every exercise can be solved with the engine as it is.
  *
  * To answer, write the function into tests/answers.c, which begins with
- * `#include "tests/exercises.h"`, and run `make test ONLY=exercises`: the solutions are weak
- * symbols, so an answer of the same name takes the place of the solution.  What you do not
- * answer is answered by the solution.  Deleting tests/answers.c and `make clean` brings all
- * the solutions back. */
+ * `#include "tests/exercises.h"`, and run `make test ONLY=exercises`: the solutions are
+ * weak symbols, so an answer of the same name takes the place of the solution.  What you
+ * do not answer is answered by the solution.  Deleting tests/answers.c and `make clean`
+ * brings all the solutions back. */
 #ifndef TESTS_EXERCISES_H
 #define TESTS_EXERCISES_H
 
@@ -20,20 +20,21 @@
 
 #define SOLUTION __attribute__((weak))
 
-/* ---- tensor ---------------------------------------------------------------------------- */
+/* ---- tensor ------------------------------------------------------------------------ */
 
 /* The median of x[n], n odd, without changing x; scratch() is left as it was found. */
 Real answer_median(const Real *x, size_t n);
 
-/* The peak, in bytes, of a pool that runs a chain of n arrays: array i is made, then array
- * i - 1 is freed. */
+/* The peak, in bytes, of a pool that runs a chain of n arrays: array i is made, then
+ * array i - 1 is freed. */
 size_t answer_chain_peak(const size_t bytes[], int n);
 
 /* How many of the 9 H W taps of a 3x3 filter with padding 1 lie inside an image of H x W;
  * H, W >= 2. */
 long answer_taps_inside(int H, int W);
 
-/* 0 ... n-1, all exactly equally likely for every n >= 1, as a function of its address. */
+/* 0 ... n-1, all exactly equally likely for every n >= 1, as a function of its
+ * address. */
 uint32_t answer_below(Random r, uint64_t index, uint32_t n);
 
 /* The sum of x[n], correct to a few roundings of Real, with no type wider than Real. */
@@ -42,12 +43,13 @@ Real answer_sum(const Real *x, size_t n);
 /* The factor A[i][k] = a[i - k] for i >= k, else 0, of which only a[] is stored. */
 Operand answer_toeplitz(const Real *a);
 
-/* y = convolution of x with w whose taps are `dilation` apart: row h*stride + i*dilation - pad
- * in place of h*stride + i - pad, columns alike.  The sizes are those of g. */
+/* y = convolution of x with w whose taps are `dilation` apart: row h*stride +
+ * i*dilation - pad in place of h*stride + i - pad, columns alike.  The sizes are those
+ * of g. */
 void answer_dilated(Real *y, const Real *x, const Real *w, const Convolution *g,
                     int dilation);
 
-/* ---- autograd -------------------------------------------------------------------------- */
+/* ---- autograd ---------------------------------------------------------------------- */
 
 /* For L = (w x + b)^2:  out = {dL/dx, dL/dw, dL/db}, from the chain rule. */
 void answer_by_hand(double x, double w, double b, double out[3]);
@@ -72,26 +74,27 @@ size_t answer_bytes_kept(int layers, int N, int D, bool discarding);
 
 /* out = H v, where H is the matrix of second derivatives of f at x; all [shape]. */
 typedef Var *Function(Tape *t, Var *x);
-void answer_hessian_times(Function *f, Shape shape, const Real *x, const Real *v, Real *out);
+void answer_hessian_times(Function *f, Shape shape, const Real *x, const Real *v,
+                          Real *out);
 
-/* ---- nn -------------------------------------------------------------------------------- */
+/* ---- nn ---------------------------------------------------------------------------- */
 
 /* The parameters of a residual block in the style of Ho 2020 (nn/blocks.h). */
 size_t answer_block_parameters(int in, int out, int embed);
 
-/* The largest number of tokens for which attention() itself does no more arithmetic than the
- * four linear layers around it, with C channels. */
+/* The largest number of tokens for which attention() itself does no more arithmetic
+ * than the four linear layers around it, with C channels. */
 int answer_tokens_at_most(int C);
 
 /* How far sgd with momentum beta1 moves a weight in k steps of gradient 1. */
 double answer_travel(double lr, double beta1, int k);
 
-/* By what factor a linear layer of `width` inputs and outputs without bias, which starts by
- * the rule, multiplies the variance of what flows through it. */
+/* By what factor a linear layer of `width` inputs and outputs without bias, which
+ * starts by the rule, multiplies the variance of what flows through it. */
 double answer_gain(const char *rule, int width);
 
-/* How many updates until an average of constant decay is nearer to the new value of a weight
- * that jumped than to the old one. */
+/* How many updates until an average of constant decay is nearer to the new value of a
+ * weight that jumped than to the old one. */
 long answer_halflife(double decay);
 
 /* Sets to 0 the gradients of all parameters whose names do not begin with `prefix`. */
@@ -101,8 +104,8 @@ void answer_freeze(Params *p, const char *prefix);
  *     u = sign(beta1 m + (1 - beta1) g),  w <- w - lr u,  m <- beta2 m + (1 - beta2) g */
 void answer_lion(Params *p, Real *m, double lr, double beta1, double beta2);
 
-/* Writes to `out` a checkpoint whose block "model" is the mean of those of two others, which
- * have the same architecture as p. */
+/* Writes to `out` a checkpoint whose block "model" is the mean of those of two others,
+ * which have the same architecture as p. */
 void answer_merge(const Params *p, const char *one, const char *two, const char *out);
 
 /* Trains a network of your own to tell the XOR of two bits; the outputs for (0,0), (0,1),

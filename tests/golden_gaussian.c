@@ -275,7 +275,7 @@ static void run_loss(Choice *c, Name loss, const Real *output)
     c->process.loss = loss.ours;
     Level *level = tape_save(&t, Level, N);
     for (int n = 0; n < in->N; n++) level[n] = level_of(in, n);
-    Batch b = {in->N, in->x0, in->noise, level, NULL, NULL};
+    Batch b = {in->N, in->x0, in->noise, level, NULL, NULL, NULL};
     Losses l = objective_losses(
         &t, &c->process, tape_leaf(&t, "out", SHAPE(in->N, 1, 1, (int)row), out, grad), &b);
     Var *var[] = {l.total, l.mse, l.bound};

@@ -12,20 +12,23 @@ SOLUTION void answer_by_hand(double x, double w, double b, double out[3])
     out[0] = du * w, out[1] = du * x, out[2] = du;
 }
 
-/* ---- softsign: dy/dx = 1 / (1 + |x|)^2 = (1 - |y|)^2, so backward reads y ----------------- */
+/* ---- softsign: dy/dx = 1 / (1 + |x|)^2 = (1 - |y|)^2, so backward reads y ---------- */
 
 #define ABS(x) ((x) < 0 ? -(x) : (x))
 UNARY(softsign, OUTPUT, x / (1 + ABS(x)), (1 - ABS(y)) * (1 - ABS(y)))
 
-SOLUTION Var *answer_softsign(Tape *t, Var *x) { return unary_push(t, &softsign_op, x, 0, 0); }
+SOLUTION Var *answer_softsign(Tape *t, Var *x)
+{
+    return unary_push(t, &softsign_op, x, 0, 0);
+}
 
-/* ---- round: its slope is taken to be 1, whatever it is ------------------------------------ */
+/* ---- round: its slope is taken to be 1, whatever it is ----------------------------- */
 
 UNARY(round, NEITHER, (Real)rint((double)x), 1)
 
 SOLUTION Var *answer_round(Tape *t, Var *x) { return unary_push(t, &round_op, x, 0, 0); }
 
-/* ---- log_add: the larger number is taken out, so nothing overflows ------------------------
+/* ---- log_add: the larger number is taken out, so nothing overflows --------------------
  *
  *     dy/da = e^a / (e^a + e^b) = 1 / (1 + e^(b - a)) */
 
@@ -33,13 +36,13 @@ SOLUTION Var *answer_log_add(Tape *t, Var *a, Var *b);
 BINARY(answer_log_add, (a > b ? a : b) + (Real)log1p(exp(-fabs((double)(a - b)))),
        real_sigmoid(a - b), real_sigmoid(b - a))
 
-/* ---- rms_norm ----------------------------------------------------------------------------
+/* ---- rms_norm -------------------------------------------------------------------------
  *
  *     r = 1 / sqrt(avg(x^2) + eps)      xhat = x r      y = gamma xhat
  *
  * r depends on every x of the row, dr/dx = -r^3 x / C, so with dxhat = gamma dy
  *
- *     dgamma += sum over rows of dy xhat          dx += r (dxhat - xhat avg(dxhat xhat)) */
+ *     dgamma += sum over rows of dy xhat      dx += r (dxhat - xhat avg(dxhat xhat)) */
 
 typedef struct { double eps; Real *r; } Args;       /* r [rows] */
 
@@ -53,7 +56,8 @@ static void rms_norm_forward(Var *y)
         double sum = 0;
         for (size_t c = 0; c < C; c++) sum += (double)x[c] * (double)x[c];
         s->r[row] = (Real)(1 / sqrt(sum / (double)C + s->eps));
-        for (size_t c = 0; c < C; c++) y->value[row * C + c] = gamma[c] * x[c] * s->r[row];
+        for (size_t c = 0; c < C; c++)
+            y->value[row * C + c] = gamma[c] * x[c] * s->r[row];
     }
 }
 
@@ -84,13 +88,14 @@ SOLUTION Var *answer_rms_norm(Tape *t, Var *x, Var *gamma, double eps)
 {
     require_shape(gamma, SHAPE(shape_last(x->shape)));
     Args args = {eps, tape_save(t, Real, x->size / gamma->size)};
-    return tape_push(t, &rms_norm_op, x->shape, 2, (Var *[]){x, gamma}, &args, sizeof args);
+    return tape_push(t, &rms_norm_op, x->shape, 2, (Var *[]){x, gamma}, &args,
+                     sizeof args);
 }
 
-/* ---- memory and second derivatives -------------------------------------------------------- */
+/* ---- memory and second derivatives ------------------------------------------------- */
 
-/* linear is not cheap and silu's backward reads its input p, so every p stays.  silu is cheap:
- * every h but the last, which is the result, is dropped and computed again. */
+/* linear is not cheap and silu's backward reads its input p, so every p stays.  silu
+ * is cheap: every h but the last, which is the result, is dropped and computed again. */
 SOLUTION size_t answer_bytes_kept(int layers, int N, int D, bool discarding)
 {
     size_t array = ((size_t)N * (size_t)D * sizeof(Real) + 63) / 64 * 64;

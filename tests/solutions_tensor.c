@@ -11,7 +11,8 @@ SOLUTION Real answer_median(const Real *x, size_t n)
     Real *sorted = arena_new(scratch(), Real, n);
     for (size_t i = 0; i < n; i++) {
         size_t place = i;
-        for (; place > 0 && sorted[place - 1] > x[i]; place--) sorted[place] = sorted[place - 1];
+        for (; place > 0 && sorted[place - 1] > x[i]; place--)
+            sorted[place] = sorted[place - 1];
         sorted[place] = x[i];
     }
     Real median = sorted[n / 2];
@@ -35,9 +36,10 @@ SOLUTION size_t answer_chain_peak(const size_t bytes[], int n)
  * (H - 1, 2) only. */
 SOLUTION long answer_taps_inside(int H, int W) { return (3L * H - 2) * (3L * W - 2); }
 
-/* Of the 2^32 values keep the first multiple of n; a value beyond it is thrown away and the
- * next is asked for.  The tries of index i are the entries of a row of their own, whose key is
- * made from the row and i, so nothing depends on how often other indices were thrown away. */
+/* Of the 2^32 values keep the first multiple of n; a value beyond it is thrown away
+ * and the next is asked for.  The tries of index i are the entries of a row of their
+ * own, whose key is made from the row and i, so nothing depends on how often other
+ * indices were thrown away. */
 SOLUTION uint32_t answer_below(Random r, uint64_t index, uint32_t n)
 {
     uint64_t limit = ((uint64_t)1 << 32) / n * n;
@@ -72,8 +74,8 @@ SOLUTION Operand answer_toeplitz(const Real *a)
     return (Operand){.pack = pack_toeplitz, .data = a};
 }
 
-/* A filter with zeros between its taps.  (In convolution.c it costs nothing: `sign * i` in
- * source() becomes `sign * dilation * i`, and the same in triple().) */
+/* A filter with zeros between its taps.  (In convolution.c it costs nothing: `sign *
+ * i` in source() becomes `sign * dilation * i`, and the same in triple().) */
 SOLUTION void answer_dilated(Real *y, const Real *x, const Real *w, const Convolution *g,
                              int dilation)
 {

@@ -1,20 +1,21 @@
 /* The chapters against the source, so that they cannot rot.
  *
- *   - every fenced C block names a file behind its opening (```c tensor/gemm.c) and is in it,
- *     word for word; a line of "..." stands for what is left out
+ *   - every fenced C block names a file behind its opening (```c tensor/gemm.c) and is
+ *     in it, word for word; a line of "..." stands for what is left out
  *   - every file that is named in backquotes or linked exists
- *   - no line is longer than 100 columns, except rows of tables and the markup of pictures
- */
+ *   - no line is longer than 100 columns, except rows of tables and pictures
+ *   - the numbers and the drawing of preset mini are those that it has now */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tests/check.h"
 
-static const char *const chapters[] = {"tensor", "autograd", "nn", "diffusion", "apps", "tests",
-                                       "bench", "."};
+static const char *const chapters[] = {"tensor", "autograd", "nn", "diffusion", "apps",
+                                       "tests", "bench", "."};
 
 static char *read_text(Arena *a, const char *path)
 {
@@ -32,14 +33,18 @@ static char *next_line(Arena *a, const char **text)
     return line;
 }
 
-static bool is_ellipsis(const char *line) { return strcmp(line + strspn(line, " "), "...") == 0; }
+static bool is_ellipsis(const char *line)
+{
+    return strcmp(line + strspn(line, " "), "...") == 0;
+}
 
-/* Looks for `piece`, whole lines, at or after `from`; returns what follows it, or NULL. */
+/* Looks for `piece`, whole lines, at or after `from`; returns what follows it, or
+ * NULL. */
 static const char *find_lines(const char *source, const char *from, const char *piece)
 {
     size_t n = strlen(piece);
     for (const char *at = from; (at = strstr(at, piece)) != NULL; at++)
-        if ((at == source || at[-1] == '\n') && (n == 0 || at[n] == '\n' || at[n] == '\0'))
+        if ((at == source || at[-1] == '\n') && (at[n] == '\n' || at[n] == '\0'))
             return at + n;
     return NULL;
 }
@@ -62,8 +67,8 @@ static const char *check_quote(Arena *a, const char **text, const char *file)
     }
 }
 
-/* The file that a chapter means by a name, or NULL: from the top, from the chapter's folder,
- * or from another that has its like. */
+/* The file that a chapter means by a name, or NULL: from the top, from the chapter's
+ * folder, or from another that has its like. */
 static const char *find_file(Arena *a, const char *folder, const char *name)
 {
     const char *const folders[] = {".", folder, "autograd", "apps/support", "tests",
@@ -84,7 +89,8 @@ static int check_quotes(Arena *a, const char *folder, const char *text)
         const char *file = line[4] == ' ' ? find_file(a, folder, line + 5) : NULL;
         const char *missing = file ? check_quote(a, &text, file) : "names no file";
         if (missing)
-            check_text(arena_printf(a, "%s: quote of %s: %s", folder, line + 4, missing), "");
+            check_text(arena_printf(a, "%s: quote of%s: %s", folder, line + 4, missing),
+                       "");
         quotes++;
     }
     return quotes;
@@ -95,8 +101,8 @@ static bool is_file_name(const char *word)
 {
     static const char *const endings[] = {".c", ".h", ".md", ".svg", ".tsv"};
     size_t n = strlen(word);
-    if (strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_/.") != n)
-        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)word[i]) && !strchr("_/.", word[i])) return false;
     for (int i = 0; i < NELEM(endings); i++) {
         size_t m = strlen(endings[i]);
         if (n > m && isalnum((unsigned char)word[n - m - 1]) &&
@@ -173,12 +179,50 @@ static void files_exist(void)
 /* The three chapters that are read first; the others have longer lines still. */
 static void lines_fit_a_page(void)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         Arena a = arena_create();
         check_width(chapters[i], &a,
                     read_text(&a, arena_printf(&a, "%s/README.md", chapters[i])));
         arena_destroy(&a);
     }
+}
+
+/* What `drift ARGS` prints. */
+static char *drift(Arena *a, const char *args)
+{
+    const char *program = getenv("DRIFT");
+    const char *log = arena_printf(a, "%s/log", test_folder());
+    if (!program) program = "build/drift";
+    check_int(system(arena_printf(a, "%s %s > %s", program, args, log)), 0);
+    return read_text(a, log);
+}
+
+/* Looks for the number after `words` in text, as 717569 or 717,569, in a chapter. */
+static void check_told(Arena *a, const char *text, const char *words, const char *chapter)
+{
+    const char *at = strstr(text, words);
+    int n = at ? atoi(at + strlen(words)) : 0;
+    const char *number = n < 1000 ? arena_printf(a, " %d", n)
+                                  : arena_printf(a, " %d,%03d", n / 1000, n % 1000);
+    if (!strstr(read_text(a, chapter), number))
+        check_text(arena_printf(a, "%s lacks%s for %s", chapter, number, words), "");
+}
+
+/* Whoever changes the preset learns here what to tell, and draws it again. */
+static void mini_is_as_it_is_told(void)
+{
+    Arena a = arena_create();
+    char *info = drift(&a, "info mini");
+    check_told(&a, info, "\nparameters", "nn/README.md");
+    check_told(&a, info, "\ntotal", "apps/README.md");
+    check_told(&a, info, "\ndown.0.0                     14", "nn/README.md");
+    if (sizeof(Real) == 4) {            /* the drawing counts bytes */
+        const char *drawing = arena_printf(&a, "%s/mini.svg", test_folder());
+        drift(&a, arena_printf(&a, "graph mini --out %s", drawing));
+        if (strcmp(read_text(&a, drawing), read_text(&a, "apps/data/mini.svg")) != 0)
+            check_text("build/drift graph mini --out apps/data/mini.svg", "done");
+    }
+    arena_destroy(&a);
 }
 
 /* The checker itself: a wrong quote must not pass. */
@@ -198,11 +242,13 @@ static void a_wrong_quote_is_found(void)
         check((check_quote(&a, &text, "tests/check.h") == NULL) == rows[i].right);
         arena_destroy(&a);
     }
-    check(is_file_name("tensor/gemm.c") && !is_file_name("a.cpp") && !is_file_name("*.c"));
+    check(is_file_name("tensor/gemm.c"));
+    check(!is_file_name("a.cpp") && !is_file_name("*.c"));
 }
 
 static const Test tests[] = {
-    T(quotes_are_exact), T(files_exist), T(lines_fit_a_page), T(a_wrong_quote_is_found),
+    T(quotes_are_exact), T(files_exist), T(lines_fit_a_page),
+    T(mini_is_as_it_is_told), T(a_wrong_quote_is_found),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

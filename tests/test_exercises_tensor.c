@@ -73,7 +73,7 @@ static void below(void)
     for (int k = 0; k < 3; k++) check_close(answer[k] / (N / 3.0), 1, 4 * sigma);
     for (int k = 0; k < 5; k++) check_close(small[k] / (N / 5.0), 1, 4 / sqrt(N / 5.0));
     check(fabs(engine[0] / (N / 3.0) - 1) > 20 * sigma);        /* the bias is real */
-    for (uint64_t i = 0; i < 10; i++)                           /* an address, not a river */
+    for (uint64_t i = 0; i < 10; i++)                       /* an address, not a river */
         check(answer_below(r, i, n) == answer_below(r, i, n));
     check_int(answer_below(r, 0, 1), 0);
 }
@@ -85,13 +85,14 @@ static void careful_sum(void)
     Real *x = arena_new(&a, Real, N), naive = 0, tenth = (Real)0.1;
     for (int i = 0; i < N; i++) x[i] = tenth, naive += x[i];
     double exact = (double)tenth * N, unit = sizeof(Real) == 4 ? 0x1p-24 : 0x1p-53;
-    check(fabs((double)naive / exact - 1) > 50 * unit);         /* one by one it is worse */
+    check(fabs((double)naive / exact - 1) > 50 * unit);     /* one by one it is worse */
     check(fabs((double)answer_sum(x, N) / exact - 1) <= 50 * unit);
     check_close(answer_sum(x, 3), 0.3, 1e-6);
     arena_destroy(&a);
 }
 
-/* A causal filter along a signal of 2 channels: y[i] = sum over k <= i of a[i - k] x[k]. */
+/* A causal filter along a signal of 2 channels: y[i] = sum over k <= i of a[i - k]
+ * x[k]. */
 static void toeplitz(void)
 {
     enum { MOST = 300, J = 2 };
@@ -103,7 +104,8 @@ static void toeplitz(void)
         for (int i = 0; i < M; i++)
             for (int j = 0; j < J; j++) {
                 double sum = 0;
-                for (int k = 0; k <= i; k++) sum += (double)a[i - k] * (double)x[k * J + j];
+                for (int k = 0; k <= i; k++)
+                    sum += (double)a[i - k] * (double)x[k * J + j];
                 check_close(y[i * J + j], sum, 2e-5);
             }
     }
@@ -117,7 +119,8 @@ static double dilated(const Real *x, const Real *w, const Convolution *g, int d,
     for (int i = 0; i < g->K; i++)
         for (int j = 0; j < g->K; j++)
             for (int c = 0; c < g->C; c++) {
-                int row = h * g->stride + i * d - g->pad, column = v * g->stride + j * d - g->pad;
+                int row = h * g->stride + i * d - g->pad;
+                int column = v * g->stride + j * d - g->pad;
                 if (row < 0 || row >= g->H || column < 0 || column >= g->W) continue;
                 sum += (double)x[(row * g->W + column) * g->C + c] *
                        (double)w[((o * g->K + i) * g->K + j) * g->C + c];
@@ -133,7 +136,8 @@ static void dilation(void)
     for (int d = 1; d <= 3; d++) {
         Convolution g = {1, 9, 8, 3, 9, 8, 2, 3, 1, d};
         answer_dilated(y, x, w, &g, d);
-        for (int at = 0; at < NELEM(y); at++) check_close(y[at], dilated(x, w, &g, d, at), 1e-5);
+        for (int at = 0; at < NELEM(y); at++)
+            check_close(y[at], dilated(x, w, &g, d, at), 1e-5);
     }
 }
 

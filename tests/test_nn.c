@@ -168,8 +168,8 @@ static double loss_of(Fixture *f, bool backwards)
     return value;
 }
 
-/* The gradient of a whole network, dropout, classes, patches and all, in the direction of a random
- * change of all parameters at once, against the slope. */
+/* The gradient of a whole network, dropout, classes, patches and all, in the direction of
+ * a random change of all parameters at once, against the slope. */
 static void the_whole_network_has_the_right_gradient(void)
 {
     for (int patch = 1; patch <= 2; patch++) {

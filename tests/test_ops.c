@@ -11,8 +11,14 @@ static Tape tape;
 /* A constant leaf with the numbers listed. */
 #define LEAF(shape, ...) tape_leaf(&tape, "x", shape, (Real[]){__VA_ARGS__}, NULL)
 #define check_value(y, ...)                                                             \
-    check_reals((y)->value, ((Real[]){__VA_ARGS__}),                                    \
-                sizeof((Real[]){__VA_ARGS__}) / sizeof(Real), 1e-6)
+    check_numbers(y, (Real[]){__VA_ARGS__}, sizeof((Real[]){__VA_ARGS__}) / sizeof(Real))
+
+/* These numbers and no more. */
+static void check_numbers(const Var *y, const Real *want, size_t n)
+{
+    check_int((long long)y->size, (long long)n);
+    check_reals(y->value, want, n, 1e-6);
+}
 
 /* ---- values by hand ------------------------------------------------------------------------- */
 
@@ -65,9 +71,10 @@ static void over_axes(void)
     check_value(max(&tape, x, AXIS(1)), 6, -4);
     check_value(max(&tape, x, AXIS(0)), 1, 2, 6);
     /* e^0 : e^(ln 3) is 1 : 3; a shift by 1000 changes nothing. */
-    Var *s = LEAF(SHAPE(2, 2), 0, 1.098612289, 1000, 1000);
-    check_value(softmax(&tape, s), 0.25, 0.75, 0.5, 0.5);
-    check_value(log_softmax(&tape, s), -1.386294361, -0.2876820724, -0.6931471806, -0.6931471806);
+    Var *s = LEAF(SHAPE(2, 2), 0, 1.098612289, 1000, 999);
+    check_value(softmax(&tape, s), 0.25, 0.75, 0.7310585786, 0.2689414214);
+    check_value(log_softmax(&tape, s), -1.386294361, -0.2876820724, -0.3132616875,
+                -1.313261688);
     /* mean 3, deviation 2 */
     check_value(layer_norm(&tape, LEAF(SHAPE(1, 2), 1, 5), LEAF(SHAPE(2), 1, 10),
                            LEAF(SHAPE(2), 0, 7), 0), -1, 17);
@@ -96,6 +103,9 @@ static void rearranging(void)
     check_value(reflect_pad(&tape, LEAF(SHAPE(1, 2, 3, 1), 1, 2, 3, 4, 5, 6),
                             (int[]){1, 0, 2, 0}),
                 6, 5, 4, 5, 6, 3, 2, 1, 2, 3, 6, 5, 4, 5, 6);
+    check_value(reflect_pad(&tape, LEAF(SHAPE(1, 2, 3, 1), 1, 2, 3, 4, 5, 6),
+                            (int[]){0, 1, 0, 2}),
+                1, 2, 3, 2, 1, 4, 5, 6, 5, 4, 1, 2, 3, 2, 1);
     tape_destroy(&tape);
 }
 
@@ -157,6 +167,10 @@ static void group_norm_by_hand(void)
     y = group_norm(&tape, x, LEAF(SHAPE(2), 1, 1), LEAF(SHAPE(2), 0, 0), 1, 0);
     double s = sqrt((100 + 1 + 64 + 361) / 4.0);
     check_value(y, -10 / s, -1 / s, -8 / s, 19 / s);
+    /* Two samples, each with its own gamma and beta. */
+    y = group_norm(&tape, LEAF(SHAPE(2, 2, 1), 1, 3, 5, 9), LEAF(SHAPE(2, 1, 1), 1, 10),
+                   LEAF(SHAPE(2, 1, 1), 0, 5), 1, 0);
+    check_value(y, -1, 1, -5, 15);
     tape_destroy(&tape);
 }
 

@@ -109,6 +109,7 @@ static void rates_by_hand(void)
     LearningRate warm = {.lr = 2, .warmup = 4, .decay = "constant"};
     check_close(learning_rate(&warm, 0), 0, 0);
     check_close(learning_rate(&warm, 1), 0.5, 1e-12);
+    check_close(learning_rate(&warm, 3), 1.5, 1e-12);
     check_close(learning_rate(&warm, 4), 2, 1e-12);
     check_close(learning_rate(&warm, 4000), 2, 1e-12);
     static const struct { const char *decay; double half, all, beyond; } rows[] = {

@@ -4,7 +4,8 @@
  * A small U-Net without anything optional: 16x16 pixels, B = 16 channels, one halving to
  * 8x8 with 2B channels, one residual block a level going down and two going up.
  *
- * Going forwards, training keeps what a backward will read and cannot cheaply compute again:
+ * Going forwards, training keeps what a backward will read and cannot cheaply compute
+ * again:
  *
  *   of a residual block   the sum inside, h = conv1 + w(e), which norm2 reads; and its
  *                         output.  Norms with SiLU are computed again; the outputs of the
@@ -31,7 +32,8 @@ enum { N = 2, SIZE = 16, HALF = SIZE / 2, CHANNELS = 4, B = 16, E = 4 * B };
 
 static const UNetConfig config = {
     .height = SIZE, .width = SIZE, .channels = CHANNELS, .out_channels = CHANNELS,
-    .base = B, .levels = 2, .mult = {1, 2}, .blocks = 1, .style = {.heads = 1, .groups = 4}};
+    .base = B, .levels = 2, .mult = {1, 2}, .blocks = 1,
+    .style = {.heads = 1, .groups = 4}};
 
 /* So many arrays [N, side, side, channels]. */
 typedef struct {

@@ -25,8 +25,9 @@ static Training set_up(int micro_batch)
     t.dataset = (Dataset){"numbers", PICTURES, SIZE, SIZE, 1, 3, pixels, labels};
     t.order = arena_new(&t.arena, uint32_t, PICTURES);
     model_create(&t.model, &c);
-    fill_uniform(t.model.params.value, t.model.params.size, 1);     /* no layer near zero */
-    for (size_t i = 0; i < t.model.params.size; i++) t.model.params.value[i] *= (Real)0.2;
+    Params *p = &t.model.params;
+    fill_uniform(p->value, p->size, 1);             /* no layer near zero */
+    for (size_t i = 0; i < p->size; i++) p->value[i] *= (Real)0.2;
     return t;
 }
 
@@ -37,8 +38,9 @@ static void tear_down(Training *t)
     arena_destroy(&t->arena);
 }
 
-/* Four parts of 8, or parts that do not divide the batch: the same loss and gradient up to the
- * rounding of sums, in the memory of a part.  Step 1 begins in the middle of an epoch. */
+/* Four parts of 8, or parts that do not divide the batch: the same loss and gradient up
+ * to the rounding of sums, in the memory of a part.  Step 1 begins in the middle of an
+ * epoch. */
 static void parts_of_a_batch_have_its_gradient(void)
 {
     double tolerance = sizeof(Real) == 4 ? 2e-6 : 1e-14;
@@ -47,7 +49,8 @@ static void parts_of_a_batch_have_its_gradient(void)
     double loss = training_gradient(&whole);
     const Params *p = &whole.model.params;
     double largest = 0;
-    for (size_t i = 0; i < p->size; i++) largest = fmax(largest, fabs((double)p->grad[i]));
+    for (size_t i = 0; i < p->size; i++)
+        largest = fmax(largest, fabs((double)p->grad[i]));
     static const int parts[] = {8, 5, 1};
     for (int k = 0; k < NELEM(parts); k++) {
         Training t = set_up(parts[k]);
@@ -64,6 +67,21 @@ static void parts_of_a_batch_have_its_gradient(void)
     tear_down(&whole);
 }
 
-static const Test tests[] = {T(parts_of_a_batch_have_its_gradient)};
+/* Nothing of one step is left in the next. */
+static void a_gradient_is_made_anew(void)
+{
+    Training t = set_up(0);
+    Params *p = &t.model.params;
+    double loss = training_gradient(&t);
+    Real *first = params_block(p);
+    memcpy(first, p->grad, p->size * sizeof *first);
+    check(training_gradient(&t) == loss);
+    check(memcmp(first, p->grad, p->size * sizeof *first) == 0);
+    tear_down(&t);
+}
+
+static const Test tests[] = {
+    T(parts_of_a_batch_have_its_gradient), T(a_gradient_is_made_anew),
+};
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -1,13 +1,14 @@
 /* The numbers of the worked examples in the chapters, in their order. */
 #include <string.h>
 
-#include "autograd/ops.h"
+#include "nn/layers.h"
+#include "nn/optimizer.h"
 #include "tensor/convolution.h"
 #include "tensor/memory.h"
 #include "tensor/random.h"
 #include "tests/check.h"
 
-/* ---- tensor/README.md ------------------------------------------------------------------ */
+/* ---- tensor/README.md -------------------------------------------------------------- */
 
 static void a_pool_on_paper(void)
 {
@@ -61,7 +62,7 @@ static void addition_is_not_associative(void)
     check(left == 16777216 && right == 16777218);
 }
 
-/* ---- autograd/README.md ---------------------------------------------------------------- */
+/* ---- autograd/README.md ------------------------------------------------------------ */
 
 static void the_chain_rule_on_two_operations(void)
 {
@@ -123,7 +124,8 @@ static void repeating_and_summing(void)
     Var *y = add(&t, tape_leaf(&t, "a", SHAPE(2, 1), a, da),
                  tape_leaf(&t, "b", SHAPE(1, 3), b, db));
     check_reals(y->value, ((Real[]){11, 21, 31, 12, 22, 32}), 6, 0);
-    backward(sum(&t, multiply(&t, y, tape_leaf(&t, "dy", SHAPE(2, 3), dy, NULL)), ALL_AXES));
+    Var *weights = tape_leaf(&t, "dy", SHAPE(2, 3), dy, NULL);
+    backward(sum(&t, multiply(&t, y, weights), ALL_AXES));
     check_reals(da, ((Real[]){6, 15}), 2, 0);
     check_reals(db, ((Real[]){5, 7, 9}), 3, 0);
     tape_destroy(&t);
@@ -163,10 +165,59 @@ static void one_array_is_held(void)
     tape_destroy(&t);
 }
 
+/* ---- nn/README.md ------------------------------------------------------------------ */
+
+/* The linear layer of the chapter, one step of a rule; returns the loss before and
+ * after. */
+static void train_by_hand(const char *rule, double loss[2], Params *p)
+{
+    static const Real x[] = {1, 2}, target[] = {0, 1};
+    static const Real start[] = {0.5, -1, 1, 0.25, 0, 0.5};
+    *p = params_create();
+    Linear l = linear_init(p, "l", 2, 2, ROLE_PLAIN);
+    params_allocate(p, 1);
+    memcpy(p->value, start, sizeof start);
+    Optimizer o = optimizer_init(p, &(OptimizerConfig){
+        .rule = rule, .rate = {.lr = 0.1, .decay = "constant"}, .beta1 = 0,
+        .beta2 = 0.999, .eps = 1e-12});
+    Tape t = tape_create();
+    for (int k = 0; k < 2; k++) {
+        Real dx[2] = {0};
+        tape_reset(&t);
+        Pass pass = pass_training(&t, p, random_stream(1, 0, 0));
+        Var *y = linear_forward(&pass, &l, tape_leaf(&t, "x", SHAPE(1, 2), x, dx));
+        Var *L = mse(&t, y, tape_leaf(&t, "target", SHAPE(1, 2), target, NULL));
+        loss[k] = (double)L->value[0];
+        if (k == 1) break;
+        check_reals(y->value, ((Real[]){-1.5, 2}), 2, 1e-6);
+        backward(L);
+        check_reals(p->grad, ((Real[]){-1.5, -3, 1, 2, -1.5, 1}), 6, 1e-6);
+        check_reals(dx, ((Real[]){0.25, 1.75}), 2, 1e-6);
+        optimizer_step(&o, p);
+    }
+    tape_destroy(&t);
+}
+
+static void a_linear_layer_by_hand(void)
+{
+    Params p;
+    double loss[2];
+    train_by_hand("sgd", loss, &p);
+    check_reals(p.value, ((Real[]){0.65, -0.7, 0.9, 0.05, 0.15, 0.4}), 6, 1e-6);
+    check_close(loss[0], 1.625, 1e-6);
+    check_close(loss[1], 0.26, 1e-6);
+    params_destroy(&p);
+    train_by_hand("adam", loss, &p);
+    check_reals(p.value, ((Real[]){0.6, -0.9, 0.9, 0.15, 0.1, 0.4}), 6, 1e-6);
+    check_close(loss[1], 0.785, 1e-6);
+    params_destroy(&p);
+}
+
 static const Test tests[] = {
     T(a_pool_on_paper), T(random_numbers_of_two_rows), T(a_convolution_by_hand),
     T(addition_is_not_associative), T(the_chain_rule_on_two_operations),
     T(silu_and_its_slopes), T(repeating_and_summing), T(one_array_is_held),
+    T(a_linear_layer_by_hand),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

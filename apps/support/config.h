@@ -25,6 +25,7 @@ typedef struct {
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
     double label_dropout;           /* share of the labels left out: for guidance.h */
     const char *timesteps;          /* diffusion/timesteps.h */
+    double augment;                 /* chance of each kind of EDM's (diffusion/augment.h); 0: none */
     bool flip;                      /* mirror each image with probability 1/2 */
     long steps;                     /* how long to train; not part of the checkpoint */
     uint64_t seed;
@@ -50,6 +51,9 @@ void config_put(Text *t, const char *key, const Config *c);
 
 /* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
+
+/* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be, else 1. */
+double config_guidance(const Config *c);
 
 /* Copies the texts into the arena, so that c outlives what it was made from. */
 void config_own(Arena *a, Config *c);

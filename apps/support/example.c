@@ -49,7 +49,7 @@ void example_open(Example *e, const char *what, const Option options[])
         level[n] = schedule_level(&e->model.process.schedule, t);
         label[n] = c->classes ? (int)n % c->classes : 0;
     }
-    e->data = (Batch){e->batch, x0, eps, level, label, NULL};
+    e->data = (Batch){e->batch, x0, eps, level, label, NULL, NULL};
 }
 
 Var *example_loss(Example *e, Tape *t)

@@ -1,7 +1,8 @@
 /* The training loop: see training.h.
  *
  * A resumed run cuts the log at its checkpoint's step and reads from the last line how
- * long it has trained.  So the log must not end before: it is synced to the disk first. */
+ * long it has trained.  So the log must not end before: it is synced to the disk first.
+ * */
 #include "apps/support/training.h"
 
 #include <signal.h>
@@ -10,14 +11,17 @@
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
+#include "diffusion/augment.h"
+#include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "tensor/error.h"
 
 /* Purposes of random numbers (tensor/random.h). */
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
+       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7, PURPOSE_AUGMENT = 8 };
 
-/* ---- a batch ---------------------------------------------------------------------------- */
+/* ---- a batch
+ * ---------------------------------------------------------------------------- */
 
 void training_open_dataset(Training *t)
 {
@@ -50,8 +54,27 @@ static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
             }
 }
 
-/* Samples first ... first+count-1 of the batch of the next step: a function of the seed and
- * the step alone.  Owned by the tape. */
+/* Moves N pictures, number `first` of the step and on; returns their labels [N, augment]. */
+static const double *augment_pictures(Training *t, double *x0, int N, int first)
+{
+    const Config *c = &t->model.config;
+    const UNetConfig *u = &c->unet;
+    if (c->augment == 0) return NULL;
+    size_t D = (size_t)(u->height * u->width * u->channels);
+    double *label = tape_save(&t->tape, double, (size_t)(N * u->augment));
+    unsigned kinds = augment_kinds(augment_edm);
+    Picture size = {u->height, u->width, u->channels};
+    Random r = random_stream(c->seed, PURPOSE_AUGMENT, (uint64_t)t->model.optimizer.step);
+#pragma omp parallel for schedule(static)
+    for (int n = 0; n < N; n++) {
+        Augment a = augment_draw(kinds, c->augment, &size, r, (uint64_t)(first + n));
+        augment_apply(kinds, &a, &size, x0 + (size_t)n * D, label + n * u->augment);
+    }
+    return label;
+}
+
+/* Samples first ... first+count-1 of the batch of the next step: a function of the seed
+ * and the step alone.  Owned by the tape. */
 static Batch make_batch(Training *t, int first, int count)
 {
     const Config *c = &t->model.config;
@@ -75,7 +98,7 @@ static Batch make_batch(Training *t, int first, int count)
         if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
     return (Batch){count, x0, eps, t->levels + skip, c->unet.classes ? label : NULL,
-                   t->weights + skip};
+                   augment_pictures(t, x0, count, first), t->weights + skip};
 }
 
 /* The noise levels of the whole batch. */
@@ -129,9 +152,10 @@ static double count_losses(Training *t, int first, int N, const Var *losses)
     return sum;
 }
 
-/* The gradient of a mean is the mean of the samples' gradients.  So a batch may be taken in
- * parts, one after the other in memory for one, each sample adding its 1/N.  What is drawn
- * for a sample depends on its place in the whole batch: only the rounding of sums differs. */
+/* The gradient of a mean is the mean of the samples' gradients.  So a batch may be taken
+ * in parts, one after the other in memory for one, each sample adding its 1/N.  What is
+ * drawn for a sample depends on its place in the whole batch: only the rounding of sums
+ * differs. */
 double training_gradient(Training *t)
 {
     const Config *c = &t->model.config;
@@ -153,11 +177,13 @@ double training_gradient(Training *t)
 static noreturn void report_not_finite(Training *t)
 {
     long step = t->model.optimizer.step;
-    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the last "
-            "checkpoint in %s is kept.  A smaller --lr usually helps.\n", step, t->folder);
+    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the "
+            "last checkpoint in %s is kept.  A smaller --lr usually helps.\n", step,
+            t->folder);
     t->tape.check_finite = true;
     training_gradient(t);
-    fail("all operations of step %ld are finite, but the norm of its gradients is not", step);
+    fail("all operations of step %ld are finite, but the norm of its gradients is not",
+         step);
 }
 
 double training_step(Training *t, double *norm)
@@ -173,7 +199,8 @@ double training_step(Training *t, double *norm)
     return loss;
 }
 
-/* ---- what is written on the way ------------------------------------------------------------- */
+/* ---- what is written on the way
+ * ------------------------------------------------------------- */
 
 static noreturn void cannot_write_log(const Training *t)
 {
@@ -224,8 +251,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     arena_rewind(scratch(), mark);
 }
 
-/* Draws eight images of each class (eight rows, if there are no classes) from the same noise
- * every time, in a few DDIM steps. */
+/* Draws eight images of each class (eight rows, if there are no classes) from the same
+ * noise every time, in a few DDIM steps. */
 static void draw(Training *t)
 {
     enum { COLUMNS = 8, MOST_ROWS = 16, STEPS = 25 };
@@ -240,9 +267,10 @@ static void draw(Training *t)
     Schedule s = schedule_respace(&a, &t->model.process.schedule, arena_printf(&a, "%d", steps));
     /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
     SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
+    ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&d.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
+    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
@@ -252,12 +280,13 @@ static void draw(Training *t)
     t->drawing += seconds_now() - start;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop
+ * -------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
-/* The first signal asks for an end in order.  Some senders signal twice at once, so only a third
- * one ends the program on the spot. */
+/* The first signal asks for an end in order.  Some senders signal twice at once, so only
+ * a third one ends the program on the spot. */
 static void on_signal(int number)
 {
     if (interrupted) signal(number, SIG_DFL);

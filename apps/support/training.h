@@ -1,11 +1,12 @@
 /* Training a model on a data set, in a run folder.
  *
- * One step draws a batch, noises it, lets the network guess the noise, goes backwards and moves
- * the weights.  All that is random in it is a function of (seed, step), so a run that was stopped
- * and resumed ends in the same bytes as one that was not.
+ * One step draws a batch, noises it, lets the network guess the noise, goes backwards and
+ * moves the weights.  All that is random in it is a function of (seed, step), so a run
+ * that was stopped and resumed ends in the same bytes as one that was not.
  *
  * Around the steps: a progress line, the log, pictures at growing intervals (at most a
- * twenty-fifth of the time), a checkpoint every minute, and leaving in order on Ctrl-C. */
+ * twenty-fifth of the time), a checkpoint every minute, and leaving in order on Ctrl-C.
+ * */
 #ifndef APPS_SUPPORT_TRAINING_H
 #define APPS_SUPPORT_TRAINING_H
 
@@ -45,12 +46,12 @@ void training_open_dataset(Training *t);
 /* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
 double training_gradient(Training *t);
 
-/* One step; returns the loss and sets *norm, the norm of the gradient before clipping.  If either
- * is not finite, fails and names the first operation that made it so. */
+/* One step; returns the loss and sets *norm, the norm of the gradient before clipping.
+ * If either is not finite, fails and names the first operation that made it so. */
 double training_step(Training *t, double *norm);
 
-/* Steps until a limit is reached or a signal arrives; writes into the run folder.  Returns the
- * signal, or 0. */
+/* Steps until a limit is reached or a signal arrives; writes into the run folder.
+ * Returns the signal, or 0. */
 int training_run(Training *t);
 
 #endif
