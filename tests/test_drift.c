@@ -159,6 +159,8 @@ static void a_model_is_measured(void)
     check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
     check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
     check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
+    check_drift(0, "schedules.svg", "figures --out %s/figures", t);
+    check(file_exists(in_folder("figures/forward.png")));
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
     check_drift(2, "measure what", "evaluate %s/e", t);
     check_drift(2, "21 times from 20 steps", "sample %s/e --sample-steps 21", t);

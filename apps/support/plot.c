@@ -72,10 +72,15 @@ static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y, con
 {
     Text path = {.arena = &s->arena};
     bool down = false;                      /* is the pen? */
+    double at_x = 0, at_y = 0;
     for (int i = 0; i < c->count; i++) {
         bool here = shown(x, c->x[i]) && shown(y, c->y[i]);
-        if (here) text_printf(&path, "%c%.2f %.2f ", down ? 'L' : 'M', place(x, c->x[i]),
-                              place(y, c->y[i]));
+        double to_x = here ? place(x, c->x[i]) : 0, to_y = here ? place(y, c->y[i]) : 0;
+        bool moves = fabs(to_x - at_x) + fabs(to_y - at_y) > 1 || i == c->count - 1;
+        if (here && (!down || moves)) {
+            text_printf(&path, "%c%.1f %.1f ", down ? 'L' : 'M', to_x, to_y);
+            at_x = to_x, at_y = to_y;
+        }
         down = here;
     }
     if (!path.length) return;
@@ -89,7 +94,7 @@ void plot_write(const char *path, const Plot *p, const Curve curves[], int count
     Svg s = {.arena = arena_create()};
     Axis x = find_axis(curves, count, true, p->log_x), y = find_axis(curves, count, false, p->log_y);
     svg_begin(&s, 720, 400);
-    svg_text(&s, area.x, 26, "font-size='15' font-weight='bold' fill='#223'", p->title);
+    svg_text(&s, area.x, 20, "font-size='15' font-weight='bold' fill='#223'", p->title);
     draw_ticks(&s, &x, true);
     draw_ticks(&s, &y, false);
     svg_text(&s, area.x + area.width / 2, area.y + area.height + 36,
