@@ -1,8 +1,8 @@
 /* Augmentation: see augment.h.
  *
- * Mirrors, quarter turns and whole shifts move pixels.  Everything else is one matrix of the
- * plane, kept as its inverse because each output pixel asks where it comes from, and one matrix
- * of the colours.  Both are 4 x 4 on (x, y, z, 1) or (r, g, b, 1). */
+ * Mirrors, quarter turns and whole shifts move pixels.  Everything else is one matrix of
+ * the plane, kept as its inverse because each output pixel asks where it comes from, and
+ * one matrix of the colours.  Both are 4 x 4 on (x, y, z, 1) or (r, g, b, 1). */
 #include "diffusion/augment.h"
 
 #include <math.h>
@@ -15,7 +15,8 @@
 static const double pi = 3.14159265358979323846;
 static const double largest_shift = 0.125;      /* of the side */
 static const double vertical[3] = {0, 0, 1};    /* turning about it turns the plane */
-static const double gray[3] = {0.57735026918962576, 0.57735026918962576, 0.57735026918962576};
+static const double gray[3] = {0.57735026918962576, 0.57735026918962576,
+                               0.57735026918962576};
 
 const char augment_edm[] = "xflip,yflip,scale,rotate_frac,aniso,translate_frac";
 
@@ -27,7 +28,7 @@ typedef struct {
     bool warped, coloured;
 } Work;
 
-/* ---- draws: the numbers of a kind from row r, index i on ------------------------------------ */
+/* ---- draws: the numbers of a kind from row r, index i on --------------------------- */
 
 static void draw_coin(Random r, uint64_t i, const Picture *p, double *w)
 {
@@ -61,9 +62,12 @@ static void draw_axis(Random r, uint64_t i, const Picture *p, double *w)
     w[1] = random_below(r, i + 2, 2) ? (2 * random_uniform(r, i + 3) - 1) * pi : 0;
 }
 
-/* ---- labels --------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------ */
 
-static void label_same(const double *w, const Picture *p, double *y) { (void)p, y[0] = w[0]; }
+static void label_same(const double *w, const Picture *p, double *y)
+{
+    (void)p, y[0] = w[0];
+}
 
 static void label_both(const double *w, const Picture *p, double *y)
 {
@@ -90,10 +94,11 @@ static void label_axis(const double *w, const Picture *p, double *y)
     (void)p, y[0] = w[0] * cos(w[1]), y[1] = w[0] * sin(w[1]);
 }
 
-/* ---- pixels moved: y(h, w) = x(from(h, w)) ---------------------------------------------------- */
+/* ---- pixels moved: y(h, w) = x(from(h, w)) ----------------------------------------- */
 
-static void move_pixels(Work *k, const double *w, void (*from)(const Picture *p, const double *w,
-                                                               int *row, int *column))
+static void move_pixels(Work *k, const double *w,
+                        void (*from)(const Picture *p, const double *w, int *row,
+                                     int *column))
 {
     size_t C = (size_t)k->size.C, n = (size_t)(k->size.H * k->size.W) * C;
     size_t mark = arena_mark(scratch());
@@ -130,8 +135,14 @@ static void shift(const Picture *p, const double *w, int *row, int *column)
     *row = reflect(*row + (int)w[1], p->H);
 }
 
-static void apply_xflip(Work *k, const double *w) { move_pixels(k, (double[]){w[0], 0}, mirror); }
-static void apply_yflip(Work *k, const double *w) { move_pixels(k, (double[]){0, w[0]}, mirror); }
+static void apply_xflip(Work *k, const double *w)
+{
+    move_pixels(k, (double[]){w[0], 0}, mirror);
+}
+static void apply_yflip(Work *k, const double *w)
+{
+    move_pixels(k, (double[]){0, w[0]}, mirror);
+}
 static void apply_shift(Work *k, const double *w) { move_pixels(k, w, shift); }
 
 static void apply_turns(Work *k, const double *w)
@@ -140,7 +151,7 @@ static void apply_turns(Work *k, const double *w)
     move_pixels(k, w, turn);
 }
 
-/* ---- the plane -------------------------------------------------------------------------------- */
+/* ---- the plane --------------------------------------------------------------------- */
 
 static void warp(Work *k, Matrix m)
 {
@@ -154,7 +165,10 @@ static void apply_scale(Work *k, const double *w)
     warp(k, matrix_scale(1 / s, 1 / s, 1));
 }
 
-static void apply_angle(Work *k, const double *w) { warp(k, matrix_rotate(vertical, w[0])); }
+static void apply_angle(Work *k, const double *w)
+{
+    warp(k, matrix_rotate(vertical, w[0]));
+}
 
 static void apply_aniso(Work *k, const double *w)
 {
@@ -170,7 +184,7 @@ static void apply_translate(Work *k, const double *w)
                              -w[1] * k->size.H * largest_shift, 0));
 }
 
-/* ---- colours ---------------------------------------------------------------------------------- */
+/* ---- colours ----------------------------------------------------------------------- */
 
 static void recolour(Work *k, Matrix m)
 {
@@ -189,7 +203,10 @@ static void apply_contrast(Work *k, const double *w)
     recolour(k, matrix_scale(c, c, c));
 }
 
-static void apply_hue(Work *k, const double *w) { recolour(k, matrix_rotate(gray, w[0])); }
+static void apply_hue(Work *k, const double *w)
+{
+    recolour(k, matrix_rotate(gray, w[0]));
+}
 static void apply_lumaflip(Work *k, const double *w)
 {
     recolour(k, matrix_stretch(gray, 1 - 2 * w[0], 1));
@@ -215,7 +232,7 @@ static void execute_colour(Work *k)
     }
 }
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------- */
 
 static const struct Kind {
     const char *name;
@@ -277,7 +294,8 @@ Augment augment_draw(unsigned set, double p, const Picture *size, Random r, uint
     return a;
 }
 
-void augment_apply(unsigned set, const Augment *a, const Picture *size, double *x, double *label)
+void augment_apply(unsigned set, const Augment *a, const Picture *size, double *x,
+                   double *label)
 {
     Work work = {.size = *size, .x = x, .inverse = matrix_scale(1, 1, 1),
                  .colour = matrix_scale(1, 1, 1)};

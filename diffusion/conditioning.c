@@ -30,14 +30,21 @@ static double told_vp(const Conditioning *c, double sigma)
     return (void)c, 999 * p.inverse(&p, sigma);
 }
 
-static double told_ve(const Conditioning *c, double sigma) { return (void)c, log(sigma / 2); }
-static double told_edm(const Conditioning *c, double sigma) { return (void)c, log(sigma) / 4; }
+static double told_ve(const Conditioning *c, double sigma)
+{
+    return (void)c, log(sigma / 2);
+}
+static double told_edm(const Conditioning *c, double sigma)
+{
+    return (void)c, log(sigma) / 4;
+}
 
 static Conditioning of_schedule(Arena *a, const Schedule *s)
 {
     size_t rungs = (size_t)s->T + 1;
     Conditioning c = {"schedule", .told = told_nearest, .rungs = s->T + 1,
-                      .rung = arena_new(a, double, rungs), .rung_told = arena_new(a, double, rungs)};
+                      .rung = arena_new(a, double, rungs),
+                      .rung_told = arena_new(a, double, rungs)};
     for (int k = 0; k < c.rungs; k++) {
         Level l = schedule_level(s, k - 1);
         c.rung[k] = l.s / l.a;

@@ -1,22 +1,22 @@
-/* Which noise levels a network knows, and what it is told of them: c_noise of Karras 2022.
+/* Which noise levels a network knows, and what it is told of them: Karras 2022's c_noise.
  *
- * Any level (a, s) is, but for the scale of x, the level sigma = s / a of x0 + sigma eps.  So a
- * sampler may ask every network at every sigma, whatever it was trained with, if somebody knows
- * what number to hand to the embedding:
+ * Any level (a, s) is, but for the scale of x, the level sigma = s / a of x0 + sigma eps.
+ * So a sampler may ask every network at every sigma, whatever it was trained with, if
+ * somebody knows what number to hand to the embedding:
  *
- *     schedule   the t of the nearest step of a schedule: u_j of the paper   Ho 2020, Nichol 2021
- *     vp         999 t(sigma), t of the path vp                              Song 2021
- *     ve         ln(sigma / 2)                                               Song 2021
- *     edm        ln(sigma) / 4                                               Karras 2022
+ *     schedule   the t of the nearest step of a schedule         Ho 2020, Nichol 2021
+ *     vp         999 t(sigma), t of the path vp                  Song 2021
+ *     ve         ln(sigma / 2)                                   Song 2021
+ *     edm        ln(sigma) / 4                                   Karras 2022
  *
- * With Prediction (process.h) these are the paper's preconditioning, D = c_skip x + c_out F(c_in x,
- * c_noise), table 1:
+ * With Prediction (process.h) these are the rows of the paper's preconditioning,
+ * D = c_skip x + c_out F(c_in x, c_noise), table 1; v = sigma^2 + d^2:
  *
- *     row      prediction   conditioning   c_skip               c_out            c_in
- *     vp       eps          vp             1                    -sigma           1/sqrt(sigma^2 + 1)
- *     ve       score        ve             1                    sigma            1
- *     iddpm    eps          schedule       1                    -sigma           1/sqrt(sigma^2 + 1)
- *     edm      edm          edm            d^2/(sigma^2 + d^2)  sigma d/sqrt(.)  1/sqrt(sigma^2 + d^2) */
+ *     row     prediction   conditioning   c_skip   c_out              c_in
+ *     vp      eps          vp             1        -sigma             1/sqrt(sigma^2 + 1)
+ *     ve      score        ve             1        sigma              1
+ *     iddpm   eps          schedule       1        -sigma             1/sqrt(sigma^2 + 1)
+ *     edm     edm          edm            d^2/v    sigma d/sqrt(v)    1/sqrt(v) */
 #ifndef DIFFUSION_CONDITIONING_H
 #define DIFFUSION_CONDITIONING_H
 
@@ -27,8 +27,9 @@ struct Conditioning {
     const char *name;
     double sigma_min, sigma_max;                /* beyond them it cannot be asked */
     double (*told)(const Conditioning *c, double sigma);
-    int rungs;                  /* of a schedule, else 0: the levels that there are, */
-    double *rung, *rung_told;   /* increasing from 0, the clean image, and what is told there */
+    int rungs;          /* of a schedule, else 0: the levels that there are, increasing */
+    double *rung;       /* [rungs] from 0, the clean image */
+    double *rung_told;  /* [rungs] what is told there */
 };
 
 /* Fails with the list if there is no such name. */

@@ -76,7 +76,8 @@ GaussianDenoiser gaussian_denoiser(size_t size, double mean, double variance)
 }
 
 /* r[K]: how likely each Gaussian is to have made x, of D numbers at noise level sigma. */
-static void find_shares(const MixtureDenoiser *d, const double *x, double sigma, double *r)
+static void find_shares(const MixtureDenoiser *d, const double *x, double sigma,
+                        double *r)
 {
     size_t D = d->base.size;
     double most = -INFINITY, sum = 0;

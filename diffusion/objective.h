@@ -14,9 +14,10 @@
  *     kl             L_t
  *     rescaled_kl    T L_t: its average over t is the whole bound          L_vlb
  *
- * For the continuous levels of Karras 2022 mse is already the loss of the paper: its weights
- * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is the squared
- * error of the network's own output.  What is left to choose is where sigma falls (timesteps.h).
+ * For the continuous levels of Karras 2022 mse is already the paper's loss: its weights
+ * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is the
+ * squared error of the network's own output.  What is left to choose is where sigma falls
+ * (timesteps.h).
  *
  * Next to the squared error, L_t trains the variance only: the mean in it is held constant. */
 #ifndef DIFFUSION_OBJECTIVE_H

@@ -7,9 +7,9 @@
 #include "diffusion/conditioning.h"
 #include "tensor/error.h"
 
-/* ---- schedules ---------------------------------------------------------------------------- */
+/* ---- schedules --------------------------------------------------------------------- */
 
-static const double vp_first = 1e-3;        /* the smallest t of vp, epsilon_s in the paper */
+static const double vp_first = 1e-3; /* the smallest t of vp, epsilon_s in the paper */
 
 static double linear(const Path *p, double t) { return (void)p, t; }
 static double linear_slope(const Path *p, double t) { return (void)p, (void)t, 1; }
@@ -41,7 +41,8 @@ static const Path schedules[] = {
     {"vp", vp, vp_inverse, vp_slope},
 };
 
-Path path_make(const char *schedule, const char *scaling, double sigma_min, double sigma_max)
+Path path_make(const char *schedule, const char *scaling, double sigma_min,
+               double sigma_max)
 {
     size_t k = 0, K = sizeof schedules / sizeof *schedules;
     while (k < K && strcmp(schedules[k].schedule, schedule) != 0) k++;
@@ -74,7 +75,7 @@ Point path_point(const Path *p, double t)
     return q;
 }
 
-/* ---- stops ---------------------------------------------------------------------------------- */
+/* ---- stops ------------------------------------------------------------------------- */
 
 static double edm_stop(const Stops *s, double f)
 {
@@ -128,7 +129,8 @@ Stops stops_find(const char *name)
 {
     Stops s = kinds[find_stops(name)].stops;
     Path p = path_vp();
-    if (s.sigma_max == 0) s.sigma_min = p.sigma(&p, vp_first), s.sigma_max = p.sigma(&p, 1);
+    if (s.sigma_max == 0)
+        s.sigma_min = p.sigma(&p, vp_first), s.sigma_max = p.sigma(&p, 1);
     return s;
 }
 

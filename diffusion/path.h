@@ -1,14 +1,14 @@
-/* The way from noise to image as a curve x(t) = s(t) (x0 + sigma(t) eps), t from large to 0.
+/* The way from noise to image: x(t) = s(t) (x0 + sigma(t) eps), t from large to 0.
  *
- * Karras 2022 see that every earlier sampler follows one ordinary differential equation (eq. 4),
+ * Karras 2022 see that every earlier sampler follows one differential equation (eq. 4),
  *
  *     dx/dt = (sigma'/sigma + s'/s) x - sigma' s / sigma D(x/s; sigma),
  *
  * and that they differ in two functions of t, which may be chosen freely for any network:
  *
- *     schedule   sigma(t)                                scaling   s(t)
- *     linear     t                                       none      1
- *     ve         sqrt(t)                                 vp        1 / sqrt(1 + sigma(t)^2)
+ *     schedule   sigma(t)                              scaling   s(t)
+ *     linear     t                                     none      1
+ *     ve         sqrt(t)                               vp        1 / sqrt(1 + sigma(t)^2)
  *     vp         sqrt(e^(beta_d t^2 / 2 + beta_min t) - 1)
  *
  * linear with none is EDM's choice: dx/dt = (x - D) / sigma, nearly straight. */
@@ -29,7 +29,8 @@ struct Path {
 
 /* beta_d and beta_min are such that vp has sigma_min at t = 1e-3 and sigma_max at t = 1.
  * Fails with the list if there is no such name. */
-Path path_make(const char *schedule, const char *scaling, double sigma_min, double sigma_max);
+Path path_make(const char *schedule, const char *scaling, double sigma_min,
+               double sigma_max);
 
 /* vp with the betas of Ho 2020 in the limit of many steps: beta_d 19.9, beta_min 0.1. */
 Path path_vp(void);
@@ -39,12 +40,12 @@ typedef struct { double t, sigma, s, dsigma, ds; } Point;
 
 Point path_point(const Path *p, double t);
 
-/* ---- where to stop on it: N levels from sigma_max to sigma_min -------------------------------
+/* ---- where to stop on it: N levels from sigma_max to sigma_min ------------------------
  *
- *     edm      sigma^(1/rho) evenly spaced: steps shrink with sigma, rho = 7        eq. 5
- *     vp       t of vp evenly spaced                                                Song 2021
- *     ve       geometric                                                            Song 2021
- *     iddpm    of the 1000 levels of the cosine schedule, evenly spread             Nichol 2021 */
+ *     edm      sigma^(1/rho) evenly spaced, rho = 7: fine near 0            eq. 5
+ *     vp       t of vp evenly spaced                                        Song 2021
+ *     ve       geometric                                                    Song 2021
+ *     iddpm    of the 1000 levels of the cosine schedule, evenly spread     Nichol 2021 */
 typedef struct {
     const char *name;
     double sigma_min, sigma_max, rho;

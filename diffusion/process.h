@@ -7,8 +7,8 @@
  *     x0          the image
  *     previous    the mean of x_{t-1}, c0 x0 + ct x   x0 = (mean - ct x) / c0
  *     v           a eps - s x0                        x0 = a x - s v    Salimans & Ho 2022
- *     score       -eps: s times the gradient of log p(x)                Song & Ermon 2019 (VE)
- *     edm         the mix whose variance is 1 at each level:            Karras 2022, eq. 7
+ *     score       -eps: s times the gradient of log p(x)          Song 2021 (VE)
+ *     edm         the mix whose variance is 1 at each level:      Karras 2022, eq. 7
  *                     x0 = c_skip x/a + c_out F,  sigma = s/a,  data of deviation d = 0.5
  *                     c_skip = d^2 / (sigma^2 + d^2),  c_out = sigma d / sqrt(sigma^2 + d^2)
  *

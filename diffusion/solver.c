@@ -17,7 +17,7 @@ typedef struct {
     double *x0, *slope;     /* of the last call */
     double *first, *start;  /* what a rule keeps within a step */
     double *before;         /* ... and from step to step */
-    double step_before;     /* the size of the last step, in the rule's time; 0: none yet */
+    double step_before; /* the size of the last step, in the rule's time; 0: none yet */
     int calls;
 } Run;
 
@@ -27,7 +27,7 @@ struct Solver {
     void (*step)(Run *run, Point now, Point next);
 };
 
-/* ---- the equation ---------------------------------------------------------------------------- */
+/* ---- the equation ------------------------------------------------------------------ */
 
 /* x0 and the slope dx/dt at x. */
 static void call(Run *run, const double *x, Point p)
@@ -52,7 +52,8 @@ static void heun_step(Run *run, Point now, Point next)
         euler_step(run, now, next);
         return;
     }
-    double alpha = run->o->alpha > 0 ? run->o->alpha : 1, h = next.t - now.t, w = 0.5 / alpha;
+    double alpha = run->o->alpha > 0 ? run->o->alpha : 1, w = 0.5 / alpha;
+    double h = next.t - now.t;
     call(run, run->x, now);
     for (size_t i = 0; i < run->n; i++) {
         run->first[i] = run->slope[i];
@@ -64,8 +65,8 @@ static void heun_step(Run *run, Point now, Point next)
         run->x[i] = run->start[i] + h * ((1 - w) * run->first[i] + w * run->slope[i]);
 }
 
-/* The value at the middle of a step of size h, from the one at its beginning (to be kept) and the
- * one a step before.  On the last step and the first there is only the one. */
+/* The value at the middle of a step of size h, from the one at its beginning (to be kept)
+ * and the one a step before.  On the last step and the first there is only the one. */
 static double extrapolate(double now, double *before, double share)
 {
     double middle = now + share * (now - *before);
@@ -111,7 +112,7 @@ const Solver *solver_find(const char *name)
     return NULL;
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------- */
 
 Path solver_times(const SolverOptions *o, const Conditioning *c, double *t)
 {
@@ -123,8 +124,9 @@ Path solver_times(const SolverOptions *o, const Conditioning *c, double *t)
         stops.sigma_min = fmax(stops.sigma_min, c->sigma_min);
         stops.sigma_max = fmin(stops.sigma_max, c->sigma_max);
     }
-    Path p = path_make(o->schedule ? o->schedule : "linear", o->scaling ? o->scaling : "none",
-                       stops.sigma_min, stops.sigma_max);
+    const char *schedule = o->schedule ? o->schedule : "linear";
+    const char *scaling = o->scaling ? o->scaling : "none";
+    Path p = path_make(schedule, scaling, stops.sigma_min, stops.sigma_max);
     stops_fill(&stops, o->N, t);
     for (int i = 0; i < o->N; i++) t[i] = p.inverse(&p, conditioning_round(c, t[i]));
     t[o->N] = 0;
@@ -150,7 +152,8 @@ static Point churn(Run *run, Point now, int i)
     double noise = sqrt(fmax(up.sigma * up.sigma - now.sigma * now.sigma, 0)) * up.s *
                    (o->s_noise > 0 ? o->s_noise : 1);
     draw(run, i + 1, run->z);
-    for (size_t k = 0; k < run->n; k++) run->x[k] = up.s / now.s * run->x[k] + noise * run->z[k];
+    for (size_t k = 0; k < run->n; k++)
+        run->x[k] = up.s / now.s * run->x[k] + noise * run->z[k];
     return up;
 }
 
@@ -158,7 +161,8 @@ int solve(Denoiser *d, const SolverOptions *o, Crowd c, double *x)
 {
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     Run run = {d, o, c, .n = n, .x = x};
-    double **buffers[] = {&run.z, &run.x0, &run.slope, &run.first, &run.start, &run.before};
+    double **buffers[] = {&run.z,     &run.x0,    &run.slope,
+                          &run.first, &run.start, &run.before};
     for (int i = 0; i < 6; i++) {
         *buffers[i] = arena_new(scratch(), double, n);
         memset(*buffers[i], 0, n * sizeof(double));

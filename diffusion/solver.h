@@ -1,22 +1,23 @@
-/* Sampling as solving the differential equation of path.h: Karras 2022, algorithms 1 and 2, and
- * every sampler that is a row of its table.
+/* Sampling as solving the differential equation of path.h: Karras 2022, algorithms
+ * 1 and 2, and every sampler that is a row of its table.
  *
  *     t_0 > t_1 > ... > t_N = 0, sigma(t_i) from the stops;   x_0 = s(t_0) sigma(t_0) z
  *     for each i:   add a little noise (churn), then step down by one of
  *
- *     euler    x' = x + h f(x, t)                              1 call a step, error of order N^-1
- *     heun     and again with the slope at the other end:      2 calls,       error of order N^-2
- *                  x' = x + h ((1 - 1/2a) f(x, t) + 1/2a f(x + a h f, t + a h))
- *              a = 1 is Heun's, 1/2 the midpoint, 2/3 Ralston's rule; the last step is Euler's
- *     dpmpp    DPM-Solver++(2M) (Lu 2022): in lambda = -ln sigma the equation is linear but for
- *              D, and D is extrapolated from the last two calls: 1 call, error of order N^-2
- *     ab2      Adams and Bashforth's extrapolated slope:       1 call,       error of order N^-2
+ *     euler   x' = x + h f(x, t)                           1 call a step, error ~ N^-1
+ *     heun    the same, then with the slope further on:    2 calls,       error ~ N^-2
+ *                 x' = x + h ((1 - 1/2a) f(x, t) + 1/2a f(x + a h f, t + a h)),
+ *             a = 1 Heun's, 1/2 the midpoint, 2/3 Ralston's rule; last an Euler step
+ *     dpmpp   DPM-Solver++(2M) (Lu 2022): in lambda = -ln sigma the equation is linear
+ *             but for D; D is extrapolated from two calls: 1 call,        error ~ N^-2
+ *     ab2     Adams and Bashforth's extrapolated slope:    1 call,        error ~ N^-2
  *
  * Churn: with gamma = min(churn/N, sqrt 2 - 1), while s_min <= sigma <= s_max,
  *     sigma' = sigma (1 + gamma),   x + sqrt(sigma'^2 - sigma^2) s_noise z,
  * so errors made earlier are drowned in new noise and denoised again (a Langevin step).
  *
- * These samplers do not clip x0_hat.  A network is asked at levels it knows (conditioning.h). */
+ * These samplers do not clip x0_hat.  A network is asked at levels it knows
+ * (conditioning.h). */
 #ifndef DIFFUSION_SOLVER_H
 #define DIFFUSION_SOLVER_H
 
@@ -34,7 +35,8 @@ typedef struct {
     int N;                              /* steps, at least 2 */
     const char *stops;                  /* NULL: edm */
     const char *schedule, *scaling;     /* NULL: linear, none */
-    double sigma_min, sigma_max, rho;   /* 0: those of the stops, within what the network knows */
+    double sigma_min, sigma_max, rho;   /* 0: those of the stops; kept within what */
+                                        /* the network knows */
     double alpha;                       /* of heun; 0: 1 */
     double churn, s_min, s_max, s_noise;    /* s_max 0: no limit; s_noise 0: 1 */
     uint64_t seed;
@@ -45,7 +47,7 @@ typedef struct {
     void *context;
 } SolverOptions;
 
-/* The times t[N+1] and the path they are on, for a network with this conditioning (or NULL). */
+/* The times t[N+1] and their path, for a network with this conditioning, or NULL. */
 Path solver_times(const SolverOptions *o, const Conditioning *c, double *t);
 
 /* Fills x [N, size]; returns how often the denoiser was called for each sample (NFE). */

@@ -1,7 +1,8 @@
 /* Warping: see warp.h.
  *
- * The filters work along a line, and an image is two kinds of lines: [lines, length, step] has
- * numbers of one line `step` apart, rows with step C and columns with step W C. */
+ * The filters work along a line, and an image is two kinds of lines: [lines, length,
+ * step] has numbers of one line `step` apart, rows with step C and columns with step W
+ * C. */
 #include "diffusion/warp.h"
 
 #include <math.h>
@@ -11,12 +12,13 @@
 #include "tensor/memory.h"
 
 const double warp_filter[WARP_TAPS] = {
-    0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633,
-    0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252,
-    -0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148,
+    0.015404109327027373, 0.0034907120842174702, -0.11799011114819057,
+    -0.048311742585633,   0.4910559419267466,    0.787641141030194,
+    0.3379294217276218,   -0.07263752278646252,  -0.021060292512300564,
+    0.04472490177066578,  0.0017677118642428036, -0.007800708325034148,
 };
 
-/* ---- matrices --------------------------------------------------------------------------------- */
+/* ---- matrices ---------------------------------------------------------------------- */
 
 Matrix matrix_product(Matrix a, Matrix b)
 {
@@ -55,7 +57,7 @@ Matrix matrix_rotate(const double v[3], double angle)
     return m;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------- */
 
 int reflect(int i, int n)
 {
@@ -91,17 +93,17 @@ static void shrink(double *y, const double *x, int n, size_t step)
 }
 
 /* One of the two along each line of x [before, from, step]; y is [before, to, step]. */
-static void filter_lines(void (*f)(double *, const double *, int, size_t), double *y, int to,
-                         const double *x, int from, int before, int step)
+static void filter_lines(void (*f)(double *, const double *, int, size_t), double *y,
+                         int to, const double *x, int from, int before, int step)
 {
     int n = to > from ? from : to;
     for (int b = 0; b < before; b++)
         for (int s = 0; s < step; s++)
-            f(y + (size_t)b * (size_t)(to * step) + s, x + (size_t)b * (size_t)(from * step) + s,
-              n, (size_t)step);
+            f(y + (size_t)b * (size_t)(to * step) + s,
+              x + (size_t)b * (size_t)(from * step) + s, n, (size_t)step);
 }
 
-/* ---- the image -------------------------------------------------------------------------------- */
+/* ---- the image --------------------------------------------------------------------- */
 
 enum { TAIL = WARP_TAPS / 4 };      /* pixels that f reaches beyond the border */
 
@@ -111,16 +113,18 @@ static void find_margins(int margin[4], Matrix m, int W, int H)
     int size[2] = {W, H};
     for (int axis = 0; axis < 2; axis++) {
         double half = (size[axis] - 1) / 2.0;
-        double reach = fabs(m.at[axis][0]) * (W - 1) / 2.0 + fabs(m.at[axis][1]) * (H - 1) / 2.0;
+        const double *row = m.at[axis];
+        double reach = (fabs(row[0]) * (W - 1) + fabs(row[1]) * (H - 1)) / 2;
         for (int end = 0; end < 2; end++) {
-            double beyond = reach + (end ? 1 : -1) * m.at[axis][3] + 2 * TAIL - half;
+            double beyond = reach + (end ? 1 : -1) * row[3] + 2 * TAIL - half;
             margin[axis + 2 * end] = (int)ceil(fmin(fmax(beyond, 0), size[axis] - 1));
         }
     }
 }
 
 /* y [H, W, C] at the fractional point (u, v) of x, zero outside. */
-static void read_between(double *y, const double *x, int H, int W, int C, double u, double v)
+static void read_between(double *y, const double *x, int H, int W, int C, double u,
+                         double v)
 {
     int j = (int)floor(u), i = (int)floor(v);
     memset(y, 0, (size_t)C * sizeof *y);
@@ -143,19 +147,21 @@ void warp_image(double *x, int H, int W, int C, Matrix inverse)
     /* Mirror the margins; the middle moves by half their difference. */
     double *padded = arena_new(scratch(), double, (size_t)(h * w) * c), *p = padded;
     for (int i = 0; i < h; i++)
-        for (int j = 0; j < w; j++, p += C)
-            memcpy(p, x + (size_t)(reflect(i - margin[1], H) * W + reflect(j - margin[0], W)) * c,
-                   c * sizeof *p);
+        for (int j = 0; j < w; j++, p += C) {
+            int row = reflect(i - margin[1], H), column = reflect(j - margin[0], W);
+            memcpy(p, x + (size_t)(row * W + column) * c, c * sizeof *p);
+        }
     Matrix centre = matrix_translate((margin[0] - margin[2]) / 2.0,
                                      (margin[1] - margin[3]) / 2.0, 0);
     Matrix m = matrix_product(centre, inverse);
 
-    /* Twice as large.  The filter has an even number of taps: half a pixel is lost on the way. */
+    /* Twice as large.  The filter's taps are even in number: half a pixel is lost. */
     double *wide = arena_new(scratch(), double, (size_t)(h * 2 * w) * c);
     double *large = arena_new(scratch(), double, (size_t)(2 * h * 2 * w) * c);
     filter_lines(enlarge, wide, 2 * w, padded, w, h, C);
     filter_lines(enlarge, large, 2 * h, wide, h, 1, 2 * w * C);
-    m = matrix_product(matrix_scale(2, 2, 1), matrix_product(m, matrix_scale(0.5, 0.5, 1)));
+    m = matrix_product(matrix_scale(2, 2, 1),
+                       matrix_product(m, matrix_scale(0.5, 0.5, 1)));
     m = matrix_product(matrix_translate(-0.5, -0.5, 0),
                        matrix_product(m, matrix_translate(0.5, 0.5, 0)));
 

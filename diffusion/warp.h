@@ -1,9 +1,9 @@
 /* Moving the plane under an image, without aliasing: the geometry of augment.h.
  *
- * An image is a grid of numbers that stand for a smooth picture.  To move it by a matrix it is
- * enlarged twice, read between the grid's points, and shrunk again:
+ * An image is a grid of numbers that stand for a smooth picture.  To move it by a matrix
+ * it is enlarged twice, read between the grid's points, and shrunk again:
  *
- *     mirror the margins  ->  up 2x through f  ->  bilinear at inverse(point)  ->  down 2x through f
+ *     mirror the margins -> up 2x by f -> bilinear at inverse(point) -> down 2x by f
  *
  * f, the wavelet sym6, removes on the way down what the coarser grid cannot hold. */
 #ifndef DIFFUSION_WARP_H
@@ -28,7 +28,8 @@ int reflect(int i, int n);
 /* x [H, W, C], in place: what stood at inverse(point) comes to the point. */
 void warp_image(double *x, int H, int W, int C, Matrix inverse);
 
-/* f: twelve taps with sum sqrt 2, so up (half of the numbers are zeros) and down keep the mean. */
+/* f: twelve taps with sum sqrt 2.  Up (half of the numbers are zeros) and down keep the
+ * mean. */
 enum { WARP_TAPS = 12 };
 extern const double warp_filter[WARP_TAPS];
 

@@ -1,5 +1,6 @@
-/* EDM's design space against its code (edm.safetensors), in double in either build.  The network is
- * F(x, c_noise) = tanh(a x + b c_noise), the data of the samplers a mixture of Gaussians. */
+/* EDM's design space against its code (edm.safetensors), in double in either build.  The
+ * network is F(x, c_noise) = tanh(a x + b c_noise), the data of the samplers a mixture of
+ * Gaussians. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "diffusion/timesteps.h"
 #include "tests/golden.h"
 
-/* ---- preconditioning ------------------------------------------------------------------------ */
+/* ---- preconditioning --------------------------------------------------------------- */
 
 static const struct Row { const char *name, *prediction, *conditioning; } rows[] = {
     {"vp", "eps", "vp"}, {"ve", "score", "ve"}, {"iddpm", "eps", "schedule"},
@@ -24,8 +25,8 @@ static Conditioning conditioning_of(Golden *g, const struct Row *r)
 }
 
 /* F(c_in x, c_noise) for D numbers. */
-static void stand_in(Golden *g, const struct Row *r, const Level *l, const double *x, double *F,
-                     size_t D)
+static void stand_in(Golden *g, const struct Row *r, const Level *l, const double *x,
+                     double *F, size_t D)
 {
     const double *ab = golden_numbers(g, arena_printf(&g->arena, "%s/ab", r->name));
     double input = prediction_find(r->prediction)->input(l);
@@ -34,9 +35,11 @@ static void stand_in(Golden *g, const struct Row *r, const Level *l, const doubl
 
 static void run_row(Golden *g, const struct Row *r)
 {
-    const double *sigma = golden_numbers(g, "precond/sigma"), *x = golden_numbers(g, "precond/x");
+    const double *sigma = golden_numbers(g, "precond/sigma"),
+                 *x = golden_numbers(g, "precond/x");
     size_t n = golden_size(g, "precond/sigma"), D = golden_size(g, "precond/x") / n;
-    double *D_x = arena_new(&g->arena, double, n * D), *c = arena_new(&g->arena, double, 4 * n);
+    double *D_x = arena_new(&g->arena, double, n * D),
+           *c = arena_new(&g->arena, double, 4 * n);
     const Prediction *p = prediction_find(r->prediction);
     Conditioning conditioning = conditioning_of(g, r);
     for (size_t k = 0; k < n; k++) {
@@ -49,7 +52,8 @@ static void run_row(Golden *g, const struct Row *r)
     }
     static const char *const parts[] = {"c_skip", "c_out", "c_in", "c_noise"};
     for (size_t i = 0; i < 4; i++)
-        golden_compare_numbers(g, arena_printf(&g->arena, "%s/%s", r->name, parts[i]), c + i * n, n);
+        golden_compare_numbers(g, arena_printf(&g->arena, "%s/%s", r->name, parts[i]),
+                               c + i * n, n);
     golden_compare_numbers(g, arena_printf(&g->arena, "%s/D", r->name), D_x, n * D);
     golden_compare_numbers(g, arena_printf(&g->arena, "%s/sigma_min_max", r->name),
                            (double[]){conditioning.sigma_min, conditioning.sigma_max}, 2);
@@ -59,7 +63,8 @@ static void run_vp_times(Golden *g)
 {
     const double *t = golden_numbers(g, "vp/t");
     size_t n = golden_size(g, "vp/t");
-    double *sigma = arena_new(&g->arena, double, n), *back = arena_new(&g->arena, double, n);
+    double *sigma = arena_new(&g->arena, double, n),
+           *back = arena_new(&g->arena, double, n);
     Path p = path_vp();
     for (size_t i = 0; i < n; i++) back[i] = p.inverse(&p, sigma[i] = p.sigma(&p, t[i]));
     golden_compare_numbers(g, "vp/sigma_of_t", sigma, n);
@@ -85,17 +90,21 @@ static void run_ladder(Golden *g)
     golden_compare_numbers(g, "iddpm/round_value", value, n);
 }
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ------------------------------------------------------------------------ */
 
 /* lambda (D - x0)^2 is the squared error of F: what objective.h says of mse. */
 static void run_loss(Golden *g, const struct Row *r)
 {
-    const double *x0 = golden_numbers(g, "loss/images"), *eps = golden_numbers(g, "loss/noise");
+    const double *x0 = golden_numbers(g, "loss/images"),
+                 *eps = golden_numbers(g, "loss/noise");
     const NoiseDraw *draw = noise_draw_find(r->name);
-    const double *z = golden_numbers(g, draw->normal ? "loss/rnd_normal" : "loss/rnd_uniform");
-    size_t B = golden_size(g, "loss/rnd_normal"), n = golden_size(g, "loss/images"), D = n / B;
+    const double *z =
+        golden_numbers(g, draw->normal ? "loss/rnd_normal" : "loss/rnd_uniform");
+    size_t B = golden_size(g, "loss/rnd_normal"), n = golden_size(g, "loss/images"),
+           D = n / B;
     double *sigma = arena_new(&g->arena, double, B), *x = arena_new(&g->arena, double, n);
-    double *loss = arena_new(&g->arena, double, n), *D_x = arena_new(&g->arena, double, n);
+    double *loss = arena_new(&g->arena, double, n),
+           *D_x = arena_new(&g->arena, double, n);
     const Prediction *p = prediction_find(r->prediction);
     Conditioning conditioning = conditioning_of(g, r);
     double sum = 0;
@@ -111,18 +120,21 @@ static void run_loss(Golden *g, const struct Row *r)
         }
     }
     sum /= (double)B;
-    golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/sigma", r->name), sigma, B);
+    golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/sigma", r->name), sigma,
+                           B);
     golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/D", r->name), D_x, n);
     golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/loss", r->name), loss, n);
-    golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/sum_over_batch", r->name), &sum, 1);
+    golden_compare_numbers(g, arena_printf(&g->arena, "loss/%s/sum_over_batch", r->name),
+                           &sum, 1);
 }
 
-/* ---- samplers --------------------------------------------------------------------------------- */
+/* ---- samplers ---------------------------------------------------------------------- */
 
 static MixtureDenoiser read_mixture(Golden *g)
 {
     Shape shape = golden_shape(g, "gmm/means");
-    return mixture_denoiser((size_t)shape.dim[1], shape.dim[0], golden_numbers(g, "gmm/weights"),
+    return mixture_denoiser((size_t)shape.dim[1], shape.dim[0],
+                            golden_numbers(g, "gmm/weights"),
                             golden_numbers(g, "gmm/std"), golden_numbers(g, "gmm/means"));
 }
 
@@ -133,13 +145,13 @@ static void run_mixture(Golden *g)
     size_t n = golden_size(g, "gmm/x"), levels = golden_size(g, "gmm/sigma");
     double *y = arena_new(&g->arena, double, levels * n);
     for (size_t k = 0; k < levels; k++)
-        d.base.predict(&d.base, x, &(Level){.a = 1, .s = sigma[k]}, NULL, (int)(n / d.base.size),
-                       &(Answer){.x0 = y + k * n});
+        d.base.predict(&d.base, x, &(Level){.a = 1, .s = sigma[k]}, NULL,
+                       (int)(n / d.base.size), &(Answer){.x0 = y + k * n});
     golden_compare_numbers(g, "gmm/D", y, levels * n);
 }
 
-/* A chain with stored noise, of which all is written down: x before each step and at the end; the
- * x, sigma and answer of each call to the denoiser. */
+/* A chain with stored noise, of which all is written down: x before each step and at the
+ * end; the x, sigma and answer of each call to the denoiser. */
 typedef struct {
     Denoiser base;
     Denoiser *inner;
@@ -149,8 +161,8 @@ typedef struct {
     double *x, *asked, *sigma, *answer;
 } Chain;
 
-static void chain_predict(Denoiser *self, const double *x, const Level *l, const int *label, int N,
-                          Answer *answer)
+static void chain_predict(Denoiser *self, const double *x, const Level *l,
+                          const int *label, int N, Answer *answer)
 {
     Chain *c = (Chain *)self;
     size_t row = (size_t)c->calls++ * c->n;
@@ -173,14 +185,16 @@ static void chain_watch(void *context, const double *x, const double *x0, int le
     memcpy(c->x + (size_t)++c->steps * c->n, x, c->n * sizeof *x);
 }
 
-static Chain run_chain(Golden *g, MixtureDenoiser *d, SolverOptions o, const double *noise,
-                       const Conditioning *conditioning)
+static Chain run_chain(Golden *g, MixtureDenoiser *d, SolverOptions o,
+                       const double *noise, const Conditioning *conditioning)
 {
     size_t n = golden_size(g, "sampler/latents"), N = (size_t)o.N;
-    Chain c = {{d->base.size, .predict = chain_predict, .conditioning = conditioning}, &d->base,
-               golden_numbers(g, "sampler/latents"), noise, n, (int)(n / d->base.size), 0, 0,
-               arena_new(&g->arena, double, (N + 1) * n), arena_new(&g->arena, double, 2 * N * n),
-               arena_new(&g->arena, double, 2 * N), arena_new(&g->arena, double, 2 * N * n)};
+    Chain c = {{d->base.size, .predict = chain_predict, .conditioning = conditioning},
+               &d->base, golden_numbers(g, "sampler/latents"), noise, n,
+               (int)(n / d->base.size), 0, 0, arena_new(&g->arena, double, (N + 1) * n),
+               arena_new(&g->arena, double, 2 * N * n),
+               arena_new(&g->arena, double, 2 * N),
+               arena_new(&g->arena, double, 2 * N * n)};
     double *t = arena_new(&g->arena, double, N + 1), *x = arena_new(&g->arena, double, n);
     Path path = solver_times(&o, conditioning, t);
     Point first = path_point(&path, t[0]);
@@ -219,13 +233,15 @@ static void run_edm_sampler(Golden *g)
 
     Chain c = run_chain(g, &d, o, NULL, NULL);
     golden_compare_numbers(g, "edm_sampler/det/x", c.x, (N + 1) * c.n);
-    golden_compare_numbers(g, "edm_sampler/det/denoised", firsts(g, c.answer, N, c.n), N * c.n);
+    golden_compare_numbers(g, "edm_sampler/det/denoised", firsts(g, c.answer, N, c.n),
+                           N * c.n);
 
     set_churn(g, &o);
     c = run_chain(g, &d, o, golden_numbers(g, "edm_sampler/churn/noise"), NULL);
     golden_compare_numbers(g, "edm_sampler/churn/x", c.x, (N + 1) * c.n);
     golden_compare_numbers(g, "edm_sampler/churn/t_hat", firsts(g, c.sigma, N, 1), N);
-    golden_compare_numbers(g, "edm_sampler/churn/x_hat", firsts(g, c.asked, N, c.n), N * c.n);
+    golden_compare_numbers(g, "edm_sampler/churn/x_hat", firsts(g, c.asked, N, c.n),
+                           N * c.n);
 
     Conditioning ladder = conditioning_iddpm(&g->arena);
     N = (size_t)golden_integer(g, "ablation/num_steps", 0);
@@ -238,7 +254,8 @@ static void run_edm_sampler(Golden *g)
 
 static void run_ablation(Golden *g)
 {
-    static const char *const solvers[] = {"euler", "heun"}, *const scalings[] = {"vp", "none"};
+    static const char *const solvers[] = {"euler", "heun"};
+    static const char *const scalings[] = {"vp", "none"};
     static const char *const stops[] = {"vp", "ve", "iddpm", "edm"};
     static const char *const schedules[] = {"vp", "ve", "linear"};
     MixtureDenoiser d = read_mixture(g);
@@ -248,14 +265,17 @@ static void run_ablation(Golden *g)
     for (int k = 0; k < 4; k++) {
         SolverOptions o = {.N = N, .stops = stops[k]};
         solver_times(&o, NULL, t);
-        golden_compare_numbers(g, arena_printf(&g->arena, "ablation/sigma_steps/%s", stops[k]), t,
-                               (size_t)N);
+        golden_compare_numbers(
+            g, arena_printf(&g->arena, "ablation/sigma_steps/%s", stops[k]), t,
+            (size_t)N);
         for (int i = 0; i < 2 * 3 * 2; i++) {
             o.solver = solver_find(solvers[i / 6]);
             o.schedule = schedules[i / 2 % 3], o.scaling = scalings[i % 2];
             Chain c = run_chain(g, &d, o, NULL, NULL);
-            golden_compare_numbers(g, arena_printf(&g->arena, "ablation/%s/%s/%s/%s/x",
-                                                   solvers[i / 6], o.stops, o.schedule, o.scaling),
+            golden_compare_numbers(g,
+                                   arena_printf(&g->arena, "ablation/%s/%s/%s/%s/x",
+                                                solvers[i / 6], o.stops, o.schedule,
+                                                o.scaling),
                                    c.x, all);
         }
     }
@@ -269,7 +289,8 @@ static void run_ablation(Golden *g)
         if (i < 2) extra[i].alpha = golden_number(g, "ablation/extra/alpha", 0);
         else set_churn(g, &extra[i]);
         Chain c = run_chain(g, &d, extra[i], noise, NULL);
-        golden_compare_numbers(g, arena_printf(&g->arena, "ablation/extra/%s/x", names[i]), c.x, all);
+        golden_compare_numbers(
+            g, arena_printf(&g->arena, "ablation/extra/%s/x", names[i]), c.x, all);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Karras 2022's design space against what can be known without any network: exact denoisers,
- * whose differential equation has a solution in closed form. */
+/* Karras 2022's design space against what can be known without any network: exact
+ * denoisers, whose differential equation has a solution in closed form. */
 #include <string.h>
 
 #include "diffusion/augment.h"
@@ -8,10 +8,10 @@
 
 static const double sigma_max = 80;
 
-/* ---- preconditioning -------------------------------------------------------------------------- */
+/* ---- preconditioning --------------------------------------------------------------- */
 
-/* With data of variance 0.25 the network of prediction edm sees and gives numbers of variance 1 at
- * every level, and in every scale of x. */
+/* With data of variance 0.25 the network of prediction edm sees and gives numbers of
+ * variance 1 at every level, and in every scale of x. */
 static void the_network_sees_and_gives_variance_one(void)
 {
     static const double sigmas[] = {0.002, 0.1, 0.5, 3, 80};
@@ -20,19 +20,22 @@ static void the_network_sees_and_gives_variance_one(void)
         for (double a = 1; a > 0.1; a -= 0.3) {
             Level l = conditioning_level(NULL, a, sigmas[k]);
             double of_x0 = p->target(1, 0, &l), of_eps = p->target(0, 1, &l);
-            check_close(p->input(&l) * p->input(&l) * (0.25 * l.a * l.a + l.s * l.s), 1, 1e-12);
+            check_close(p->input(&l) * p->input(&l) * (0.25 * l.a * l.a + l.s * l.s), 1,
+                        1e-12);
             check_close(0.25 * of_x0 * of_x0 + of_eps * of_eps, 1, 1e-12);
         }
 }
 
-/* Each network is told the same of a level whether a sampler is on the schedule or on a path. */
+/* Each network is told the same of a level whether a sampler is on the schedule or on a
+ * path. */
 static void a_network_recognises_its_levels(void)
 {
     Arena a = arena_create();
     Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
     Conditioning c = conditioning_make(&a, "schedule", &s);
     for (int t = 0; t < 1000; t += 37) {
-        Level l = schedule_level(&s, t), on_path = conditioning_level(&c, 1, l.s / l.a * 1.0001);
+        Level l = schedule_level(&s, t),
+              on_path = conditioning_level(&c, 1, l.s / l.a * 1.0001);
         check_close(on_path.t, t, 0);
         check_close(conditioning_round(&c, l.s / l.a * 1.0001), l.s / l.a, 0);
     }
@@ -54,7 +57,7 @@ static void ddim_is_euler(void)
     arena_destroy(&a);
 }
 
-/* ---- the ideal denoiser ------------------------------------------------------------------------ */
+/* ---- the ideal denoiser ------------------------------------------------------------ */
 
 enum { POINTS = 20, D = 3 };
 
@@ -106,9 +109,10 @@ static void samples_of_a_data_set_are_its_points(void)
     check_at_most(POINTS - count, POINTS / 2, "the points never drawn");
 }
 
-/* ---- solvers ------------------------------------------------------------------------------------ */
+/* ---- solvers ----------------------------------------------------------------------- */
 
-/* For data N(m, v) the solution is x(sigma) = m + (x_0 - m) sqrt((v + sigma^2) / (v + sigma_0^2)). */
+/* For data N(m, v) the solution is x(sigma) = m + (x_0 - m) sqrt((v + sigma^2) / (v +
+ * sigma_0^2)). */
 static double error_of(SolverOptions o, int N)
 {
     double mean = 0.2, v = 0.5 * 0.5, z, x;
@@ -120,13 +124,14 @@ static double error_of(SolverOptions o, int N)
     return fabs(x - mean - start * sqrt(v / (v + sigma_max * sigma_max)));
 }
 
-/* Twice as many steps: the error falls by 2^order.  (Of the midpoint rule, alpha = 1/2, the leading
- * error happens to cancel for Gaussian data.) */
+/* Twice as many steps: the error falls by 2^order.  (Of the midpoint rule, alpha = 1/2,
+ * the leading error happens to cancel for Gaussian data.) */
 static void each_solver_has_its_order(void)
 {
-    static const struct Row { const char *solver; double alpha, order; } rows[] = {
-        {"euler", 0, 1}, {"heun", 1, 2}, {"heun", 0.5, 3}, {"heun", 2 / 3.0, 2}, {"dpmpp", 0, 2},
-        {"ab2", 0, 2},
+    static const struct Row { const char *solver; double alpha, order;
+    } rows[] = {
+        {"euler", 0, 1},      {"heun", 1, 2},  {"heun", 0.5, 3},
+        {"heun", 2 / 3.0, 2}, {"dpmpp", 0, 2}, {"ab2", 0, 2},
     };
     for (const struct Row *r = rows; r < rows + NELEM(rows); r++) {
         SolverOptions o = {.solver = solver_find(r->solver), .alpha = r->alpha};
@@ -141,8 +146,12 @@ static void churn_keeps_the_distribution(void)
     enum { N = 400, SIZE = 10 };
     static double x[N * SIZE];
     GaussianDenoiser d = gaussian_denoiser(SIZE, 0.2, 0.15 * 0.15);
-    SolverOptions o = {.solver = solver_find("heun"), .N = 100, .churn = 40, .s_min = 0.01,
-                       .s_max = 50, .seed = 2};
+    SolverOptions o = {.solver = solver_find("heun"),
+                       .N = 100,
+                       .churn = 40,
+                       .s_min = 0.01,
+                       .s_max = 50,
+                       .seed = 2};
     solve(&d.base, &o, (Crowd){0, N, NULL}, x);
     double sum = 0, square = 0, n = N * SIZE;
     for (int i = 0; i < N * SIZE; i++) sum += x[i], square += pow(x[i] - 0.2, 2);
@@ -150,20 +159,27 @@ static void churn_keeps_the_distribution(void)
     check_close(sqrt(square / n) / 0.15, 1, 4 / sqrt(2 * n) + 0.005);
 }
 
-/* From one noise every choice of stops, schedule and scaling leads to the same image, sooner or
- * later. */
+/* From one noise every choice of stops, schedule and scaling leads to the same image,
+ * sooner or later. */
 static void all_paths_end_at_the_same_image(void)
 {
-    static const double weight[] = {1, 2, 1}, std[] = {0.3, 0.2, 0.3}, mean[] = {-1, 0.2, 1};
-    static const char *const stops[] = {"edm", "vp", "ve"}, *const scalings[] = {"none", "vp"};
+    static const double weight[] = {1, 2, 1}, std[] = {0.3, 0.2, 0.3},
+                        mean[] = {-1, 0.2, 1};
+    static const char *const stops[] = {"edm", "vp", "ve"}, *const scalings[] = {"none",
+                                                                                 "vp"};
     static const char *const paths[] = {"linear", "ve", "vp"};
     enum { N = 10 };
     double x[N], first[N];
     MixtureDenoiser d = mixture_denoiser(1, 3, weight, std, mean);
     for (int i = 0; i < 3 * 3 * 2; i++) {
-        SolverOptions o = {.solver = solver_find("heun"), .N = 1000, .stops = stops[i / 6],
-                           .schedule = paths[i / 2 % 3], .scaling = scalings[i % 2],
-                           .sigma_min = 0.02, .sigma_max = sigma_max, .seed = 3};
+        SolverOptions o = {.solver = solver_find("heun"),
+                           .N = 1000,
+                           .stops = stops[i / 6],
+                           .schedule = paths[i / 2 % 3],
+                           .scaling = scalings[i % 2],
+                           .sigma_min = 0.02,
+                           .sigma_max = sigma_max,
+                           .seed = 3};
         solve(&d.base, &o, (Crowd){0, N, NULL}, x);
         if (i == 0) memcpy(first, x, sizeof x);
         for (int n = 0; n < N; n++) check_close(x[n], first[n], 2e-3);
@@ -180,7 +196,7 @@ static void an_image_does_not_depend_on_its_batch(void)
     check(memcmp(alone, batch + 4, sizeof alone) == 0);
 }
 
-/* ---- augmentation -------------------------------------------------------------------------------- */
+/* ---- augmentation ------------------------------------------------------------------ */
 
 enum { SIDE = 16 };
 
@@ -190,7 +206,8 @@ static void draw_hill(double x[SIDE * SIDE], double row, double column)
         x[i] = exp(-(pow(i / SIDE - row, 2) + pow(i % SIDE - column, 2)) / 8);
 }
 
-/* A hill moved by a fraction of a pixel, and turned by a quarter, is where it should be. */
+/* A hill moved by a fraction of a pixel, and turned by a quarter, is where it should
+ * be. */
 static void pictures_move_as_told(void)
 {
     static const struct Row { const char *kind; double w[2], row, column; } rows[] = {

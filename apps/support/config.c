@@ -142,7 +142,8 @@ static const Entry entries[] = {
     ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
     ENTRY("micro_batch", ENTRY_INT, micro_batch),
     ENTRY("label_dropout", ENTRY_REAL, label_dropout),
-    ENTRY("timesteps", ENTRY_TEXT, timesteps), ENTRY("augment_chance", ENTRY_REAL, augment), ENTRY("flip", ENTRY_BOOL, flip),
+    ENTRY("timesteps", ENTRY_TEXT, timesteps),
+    ENTRY("augment_chance", ENTRY_REAL, augment), ENTRY("flip", ENTRY_BOOL, flip),
     ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };

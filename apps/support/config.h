@@ -25,7 +25,7 @@ typedef struct {
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
     double label_dropout;           /* share of the labels left out: for guidance.h */
     const char *timesteps;          /* diffusion/timesteps.h */
-    double augment;                 /* chance of each kind of EDM's (diffusion/augment.h); 0: none */
+    double augment;                 /* chance of each kind (diffusion/augment.h); 0: none */
     bool flip;                      /* mirror each image with probability 1/2 */
     long steps;                     /* how long to train; not part of the checkpoint */
     uint64_t seed;
