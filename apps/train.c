@@ -6,7 +6,6 @@
 #include "apps/commands.h"
 #include "apps/support/options.h"
 #include "apps/support/training.h"
-#include "diffusion/augment.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -98,7 +97,6 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     u->channels = d->channels;
     u->out_channels = d->channels * (variance_find(config.variance)->learned ? 2 : 1);
     u->classes = c->classes ? d->classes : 0;
-    u->augment = config.augment > 0 ? augment_label_count(augment_kinds(augment_edm)) : 0;
     if (options_given(options, "flip")) config.flip = c->flip != 0;
     *u = unet_defaults(*u);
     config.preset = c->preset;

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "apps/support/training.h"
-#include "diffusion/augment.h"
 #include "tests/check.h"
 
 enum { BATCH = 32, SIZE = 8, PICTURES = 40 };
@@ -20,8 +19,7 @@ static Training set_up(int micro_batch)
     c.unet.channels = c.unet.out_channels = 1, c.unet.classes = 3;
     c.unet.base = 8, c.unet.mult[2] = 0, c.unet.levels = 2;
     c.unet.style.dropout = 0.2;
-    c.augment = 0.5, c.unet.augment = augment_label_count(augment_kinds(augment_edm));
-    c.flip = true, c.batch = BATCH, c.micro_batch = micro_batch;
+    c.augment = 0.5, c.flip = true, c.batch = BATCH, c.micro_batch = micro_batch;
 
     Training t = {.arena = arena_create(), .tape = tape_create(), .epoch = -1};
     t.dataset = (Dataset){"numbers", PICTURES, SIZE, SIZE, 1, 3, pixels, labels};

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/augment.h"
 #include "tensor/error.h"
 
 void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     config_own(&m->arena, &m->config);
+    if (c->augment > 0)
+        m->config.unet.augment = augment_label_count(augment_kinds(augment_edm));
     m->config.unet = unet_defaults(m->config.unet);
     m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
