@@ -19,6 +19,8 @@ static const GoldenTopic topics[] = {
     {"gaussian.safetensors", golden_gaussian},
     {"loops.safetensors", golden_loops},
     {"diffusers_schedulers.safetensors", golden_schedulers},
+    {"augment.safetensors", golden_augment},
+    {"edm.safetensors", golden_edm},
     {NULL, NULL},
 };
 
