@@ -82,7 +82,8 @@ mnist: drift
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
 FINISHED = layers blocks unet superres classifier \
-           schedules spaced timestep_sampler gaussian loops schedulers metrics
+           schedules spaced timestep_sampler gaussian loops schedulers augment edm.safe \
+           metrics
 golden: $B/tests/golden
 	@$< "$(GOLDEN)" $(ONLY)
 

@@ -1,7 +1,8 @@
 /* drift evaluate: how good is a model, in numbers.
  *
  * --nll: the variational bound on test images in bits per dimension, with its terms (Ho 2020,
- * tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json and RUN/nll.svg. */
+ * tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg, and the trade of
+ * bits against error in RUN/nll-rate.svg. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"sample-steps", OPTION_TEXT, &c->steps, "N", "of the model's steps; 0: all", 0},
         {"batch", OPTION_INT, &c->batch, "N", "images at a time", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
-        {"out", OPTION_TEXT, &c->out, "PREFIX", "writes PREFIX.json, PREFIX.svg [RUN/nll]", 0},
+        {"out", OPTION_TEXT, &c->out, "PREFIX", "writes PREFIX.json, .svg and -rate.svg [RUN/nll]", 0},
         {"threads", OPTION_INT, &c->threads, "N", "0: one for each core", 0},
         {0},
     };
@@ -170,6 +171,19 @@ static void write_plot(Arena *a, const char *path, const Sums *s, const Schedule
                3);
 }
 
+/* Stop the chain at t and show the x0 predicted there: how many bits were sent, and how far off is
+ * the image (Ho 2020, figure 5)? */
+static void write_rate_distortion(Arena *a, const char *path, const Sums *s)
+{
+    double *rate = arena_new(a, double, (size_t)s->T), *rmse = arena_new(a, double, (size_t)s->T);
+    double sent = s->prior;
+    for (int t = s->T - 1, i = 0; t >= 0; sent += s->bits[t--], i++)
+        rate[i] = sent, rmse[i] = 127.5 * sqrt(s->x0_mse[t]);
+    Curve curve = {"x0 predicted at t", rate, rmse, s->T};
+    plot_write(path, &(Plot){"Rate and distortion", "bits/dim sent", "rmse of 255", false, false},
+               &curve, 1);
+}
+
 /* ---- the command --------------------------------------------------------------------------- */
 
 static CommandLine parse_command_line(int argc, char **argv)
@@ -220,6 +234,7 @@ int evaluate_main(int argc, char **argv)
     print_table(&s, &p.schedule);
     write_json(arena_printf(&a, "%s.json", c.out), &s);
     write_plot(&a, arena_printf(&a, "%s.svg", c.out), &s, &p.schedule);
-    printf("  %s.json\n  %s.svg\n", c.out, c.out);
+    write_rate_distortion(&a, arena_printf(&a, "%s-rate.svg", c.out), &s);
+    printf("  %s.json\n  %s.svg\n  %s-rate.svg\n", c.out, c.out, c.out);
     return 0;
 }

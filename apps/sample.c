@@ -1,5 +1,6 @@
 /* drift sample: a run folder in, pictures out. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apps/commands.h"
@@ -9,7 +10,7 @@
 #include "apps/support/progress.h"
 #include "apps/support/run.h"
 #include "diffusion/guidance.h"
-#include "diffusion/sampler.h"
+#include "diffusion/solver.h"
 #include "tensor/error.h"
 #include "tensor/npy.h"
 #include "tensor/parallel.h"
@@ -21,20 +22,34 @@ typedef struct {
     int count, batch, label, columns, scale, threads;
     long seed;
     double eta, guidance;
+    SolverOptions solver;       /* solver.solver NULL: a sampler of steps */
     bool show, live, no_clip;
 } CommandLine;
 
-enum { OPTIONS = 16 };
+enum { OPTIONS = 32 };
 
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
+    SolverOptions *s = &c->solver;
     const Option rows[] = {
         {"count", OPTION_INT, &c->count, "N", "images to draw", 0},
         {"sampler", OPTION_TEXT, &c->sampler, "NAME",
-         "ddpm, or ddim: fewer steps, for well-trained models", 0},
+         "ddpm, or ddim: fewer steps, for well-trained models; euler, heun, dpmpp or ab2: on the "
+         "path of Karras 2022", 0},
         {"sample-steps", OPTION_TEXT, &c->steps, "N",
          "of the model's steps, evenly spread; 10,20 from each half; ddim25 a whole stride; "
-         "0: all", 0},
+         "0: all [50; 18 on a path]", 0},
+        {"stops", OPTION_TEXT, &s->stops, "NAME", "of a path: edm, vp, ve or iddpm [edm]", 0},
+        {"path", OPTION_TEXT, &s->schedule, "NAME", "sigma(t): linear, vp or ve [linear]", 0},
+        {"scaling", OPTION_TEXT, &s->scaling, "NAME", "s(t): none or vp [none]", 0},
+        {"sigma-min", OPTION_REAL, &s->sigma_min, "X", "of a path; 0: that of the stops", 0},
+        {"sigma-max", OPTION_REAL, &s->sigma_max, "X", "likewise", 0},
+        {"rho", OPTION_REAL, &s->rho, "X", "of the stops edm; 0: 7", 0},
+        {"alpha", OPTION_REAL, &s->alpha, "X", "of heun; 0: 1", 0},
+        {"churn", OPTION_REAL, &s->churn, "S", "noise drawn on a path, S_churn of Karras 2022", 0},
+        {"churn-min", OPTION_REAL, &s->s_min, "X", "only above this sigma", 0},
+        {"churn-max", OPTION_REAL, &s->s_max, "X", "only below this sigma; 0: everywhere", 0},
+        {"churn-noise", OPTION_REAL, &s->s_noise, "X", "its deviation; 0: 1", 0},
         {"variance", OPTION_TEXT, &c->variance, "NAME",
          "of ddpm: fixed_small or fixed_large [the model's]", 0},
         {"guidance", OPTION_REAL, &c->guidance, "W",
@@ -67,13 +82,18 @@ static CommandLine parse_command_line(int argc, char **argv)
         "drift sample RUN [options]",
         "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
         "The same seed gives the same images for any --batch and any --threads.", 1};
-    CommandLine c = {.sampler = "ddpm", .count = 100, .steps = "50", .batch = 50,
+    CommandLine c = {.sampler = "ddpm", .count = 100, .batch = 50,
                      .scale = 2};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
         fail_usage("which run?  usage: %s", usage.synopsis);
-    sampler_find(c.sampler);
+    c.solver.solver = solver_find(c.sampler);
+    if (!c.solver.solver) sampler_find(c.sampler);
+    if (!c.steps) c.steps = c.solver.solver ? "18" : "50";
+    c.solver.N = c.solver.solver ? (int)strtol(c.steps, NULL, 10) : 2;
+    if (c.solver.N < 2) fail_usage("--sample-steps %s: want a number, 2 or more", c.steps);
+    c.solver.seed = (uint64_t)c.seed;
     if (c.count < 1 || c.batch < 1 || c.scale < 1)
         fail_usage("--count, --batch and --scale must be at least 1");
     if (!options_given(options, "class")) c.label = -1;
@@ -99,19 +119,35 @@ static void watch(void *context, const double *x, const double *x0, int left)
                   (w->done + in_batch * w->batch) / w->total, details);
 }
 
-/* Draws c->count images, c->batch at a time; returns their bytes, owned by the arena. */
+/* Draws one batch; returns how often the denoiser was asked. */
+static int draw_batch(const CommandLine *c, Denoiser *d, const Schedule *s, Watch *w, Crowd crowd,
+                      double *x)
+{
+    if (c->solver.solver) {
+        SolverOptions o = c->solver;
+        o.watch = watch, o.context = w;
+        return solve(d, &o, crowd, x);
+    }
+    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta,
+                         .no_clip = c->no_clip,
+                         .seed = (uint64_t)c->seed, .watch = watch, .context = w};
+    sample(d, s, &o, crowd, x);
+    return s->T;
+}
+
+/* Draws c->count images, c->batch at a time; returns their bytes, owned by the arena, and sets
+ * *calls to the calls of the denoiser for each. */
 static uint8_t *draw(Arena *a, const CommandLine *c, Denoiser *d, const Schedule *s,
-                     const int *labels)
+                     const int *labels, int *calls)
 {
     size_t mark = arena_mark(scratch());
     uint8_t *pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);
     double *x = arena_new(scratch(), double, (size_t)c->batch * d->size);
-    Watch w = {progress_start("image"), 0, 0, c->count, s->T};
-    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta, .no_clip = c->no_clip,
-                         .seed = (uint64_t)c->seed, .watch = watch, .context = &w};
+    Watch w = {progress_start("image"), 0, 0, c->count, c->solver.solver ? c->solver.N : s->T};
     for (int i = 0; i < c->count; i += c->batch) {
         w.done = i, w.batch = c->count - i < c->batch ? c->count - i : c->batch;
-        sample(d, s, &o, (Crowd){(uint64_t)i, w.batch, labels ? labels + i : NULL}, x);
+        Crowd crowd = {(uint64_t)i, w.batch, labels ? labels + i : NULL};
+        *calls = draw_batch(c, d, s, &w, crowd, x);
         to_bytes(pixels + (size_t)i * d->size, x, (size_t)w.batch * d->size);
     }
     progress_break(&w.progress);
@@ -203,7 +239,7 @@ int sample_main(int argc, char **argv)
     Model m;
     model_load(&m, run_checkpoint(&a, c.run), false);
     complete(&c, &a, &m.config);
-    bool all = strcmp(c.steps, "0") == 0;
+    bool all = c.solver.solver || strcmp(c.steps, "0") == 0;
     Schedule schedule = all ? m.process.schedule
                             : schedule_respace(&a, &m.process.schedule, c.steps);
     int *labels = make_labels(&a, &m.config, c.count, c.label);
@@ -212,13 +248,15 @@ int sample_main(int argc, char **argv)
 
     ClassifierFree guided = classifier_free(&d.base, c.guidance);
     double start = seconds_now();
+    int calls = 0, steps = c.solver.solver ? c.solver.N : schedule.T;
     const UNetConfig *u = &m.config.unet;
     Pictures p = {c.count, u->height, u->width, u->channels,
-                  draw(&a, &c, &guided.base, &schedule, labels)};
+                  draw(&a, &c, &guided.base, &schedule, labels, &calls)};
     double seconds = seconds_now() - start;
     write_out(&a, &c, &p, labels);
-    printf("%d images with %s, %d steps, in %.1f s (%.1f images/s), peak memory %zu MB\n"
-           "  %s\n", c.count, c.sampler, schedule.T, seconds, c.count / seconds,
+    printf("%d images with %s, %d steps, %d network calls each, in %.1f s (%.1f images/s), "
+           "peak memory %zu MB\n  %s\n", c.count, c.sampler, steps,
+           calls * (c.guidance == 1 ? 1 : 2), seconds, c.count / seconds,
            memory_resident_peak() >> 20, c.out);
     return 0;
 }

@@ -46,13 +46,18 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"label-dropout", OPTION_REAL, &k->label_dropout, "P",
          "leave out the class so often, for --guidance *", 0},
         {"timesteps", OPTION_TEXT, &k->timesteps, "NAME",
-         "uniform, stratified or loss_aware *", 0},
+         "uniform, stratified or loss_aware; vp, ve or edm *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
         {"schedule", OPTION_TEXT, &k->schedule, "NAME",
          "linear, cosine, ...: diffusion/schedule.h *", 0},
         {"diffusion-steps", OPTION_INT, &k->diffusion_steps, "T", "its steps *", 0},
-        {"prediction", OPTION_TEXT, &k->prediction, "NAME", "eps, x0, previous or v *", 0},
+        {"prediction", OPTION_TEXT, &k->prediction, "NAME",
+         "eps, x0, previous, v, score or edm *", 0},
+        {"conditioning", OPTION_TEXT, &k->conditioning, "NAME",
+         "the network is told the schedule's t, or sigma as vp, ve or edm do *", 0},
+        {"augment", OPTION_REAL, &k->augment, "P",
+         "move, turn and stretch pictures, each with chance P, and say so *", 0},
         {"variance", OPTION_TEXT, &k->variance, "NAME",
          "fixed_small, fixed_large, learned or learned_range *", 0},
         {"loss", OPTION_TEXT, &k->loss, "NAME", "mse, rescaled_mse, kl or rescaled_kl *", 0},
@@ -97,6 +102,10 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     config.preset = c->preset;
     config.dataset = d->name;
     config.seed = (uint64_t)c->seed;
+    bool bound = variance_find(config.variance)->learned || strstr(config.loss, "kl");
+    if (noise_draw_find(config.timesteps) && bound)
+        fail_usage("--timesteps %s has no steps, so no bound: use --loss mse and a fixed --variance",
+                   config.timesteps);
     if (config.batch < 1 || u->patch < 1 || u->base < 1 || u->blocks < 1)
         fail_usage("--batch, --patch, --base and --blocks must be at least 1");
     if (u->style.dropout >= 1 || config.ema >= 1 || config.label_dropout >= 1)

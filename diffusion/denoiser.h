@@ -33,6 +33,7 @@ struct Denoiser {
     /* x [N, size], all samples at one level; label[N] or NULL. */
     void (*predict)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
                     Answer *answer);
+    const Conditioning *conditioning;   /* which levels it knows; NULL: all, and t is not read */
 };
 
 /* What a network's output means: fills the answer for n numbers from out and, for a process with
@@ -63,5 +64,20 @@ typedef struct {
 } GaussianDenoiser;
 
 GaussianDenoiser gaussian_denoiser(size_t size, double mean, double variance);
+
+/* The exact answer for a mixture of K round Gaussians N(mean_k, std_k^2) with any weights, in
+ * x' = x / a, sigma = s / a:
+ *     r_k ~ weight_k N(x'; mean_k, std_k^2 + sigma^2)
+ *     x0_hat = sum_k r_k (std_k^2 x' + sigma^2 mean_k) / (std_k^2 + sigma^2).
+ * With the images of a data set as means and std 0 it is the best that any network could learn
+ * from them (Karras 2022, appendix B.3): far off their mean, close by the nearest of them. */
+typedef struct {
+    Denoiser base;
+    int K;
+    const double *weight, *std, *mean;      /* [K], [K], [K, size]; not owned */
+} MixtureDenoiser;
+
+MixtureDenoiser mixture_denoiser(size_t size, int K, const double *weight, const double *std,
+                                 const double *mean);
 
 #endif

@@ -23,5 +23,6 @@ static void guided_predict(Denoiser *self, const double *x, const Level *level, 
 ClassifierFree classifier_free(Denoiser *inner, double w)
 {
     return (ClassifierFree){{.size = inner->size, .gives_v = inner->gives_v,
-                             .predict = guided_predict}, inner, w};
+                             .predict = guided_predict, .conditioning = inner->conditioning},
+                            inner, w};
 }

@@ -35,21 +35,26 @@ typedef struct {
     const Batch *batch;
     Shape shape;                /* of the image part */
     size_t size, D;
-    Level *level;               /* [N] */
 } Work;
 
 static Work begin(Tape *t, const Process *p, Shape shape, const Batch *b)
 {
-    Work w = {t, p, b, shape, shape_size(shape), 0, tape_save(t, Level, (size_t)b->N)};
-    w.D = w.size / (size_t)b->N;
-    for (int n = 0; n < b->N; n++) w.level[n] = schedule_level(&p->schedule, b->t[n]);
-    return w;
+    size_t size = shape_size(shape);
+    return (Work){t, p, b, shape, size, size / (size_t)b->N};
 }
+
+static const Level *level_of(const Work *w, size_t i) { return &w->batch->level[i / w->D]; }
 
 static double noisy(const Work *w, size_t i)
 {
-    const Level *l = &w->level[i / w->D];
+    const Level *l = level_of(w, i);
     return l->a * w->batch->x0[i] + l->s * w->batch->eps[i];
+}
+
+/* x_t as the network gets it. */
+static double input_at(const Work *w, size_t i)
+{
+    return w->process->prediction->input(level_of(w, i)) * noisy(w, i);
 }
 
 /* A constant made number by number. */
@@ -62,27 +67,27 @@ static Var *constant(const Work *w, const char *name, double (*f)(const Work *w,
 
 static double target_at(const Work *w, size_t i)
 {
-    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i], &w->level[i / w->D]);
+    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i], level_of(w, i));
 }
 
 static double x0_at(const Work *w, size_t i) { return w->batch->x0[i]; }
 
 static double true_mean_at(const Work *w, size_t i)
 {
-    const Level *l = &w->level[i / w->D];
+    const Level *l = level_of(w, i);
     return l->c0 * w->batch->x0[i] + l->ct * noisy(w, i);
 }
 
 static double true_log_variance_at(const Work *w, size_t i)
 {
-    return w->level[i / w->D].log_variance;
+    return level_of(w, i)->log_variance;
 }
 
 /* Everything the network predicts is linear in its output, so the mean of p is too:
  * mean = gain out + offset. */
 static double mean_at(const Work *w, size_t i, double out)
 {
-    const Level *l = &w->level[i / w->D];
+    const Level *l = level_of(w, i);
     double x = noisy(w, i);
     if (w->process->prediction->is_mean) return out;
     return l->c0 * w->process->prediction->to_x0(out, x, l) + l->ct * x;
@@ -94,16 +99,16 @@ static double mean_gain_at(const Work *w, size_t i) { return mean_at(w, i, 1) - 
 /* So is the log variance in v. */
 static double variance_offset_at(const Work *w, size_t i)
 {
-    return w->process->variance->log_variance(0, &w->level[i / w->D]);
+    return w->process->variance->log_variance(0, level_of(w, i));
 }
 
 static double variance_gain_at(const Work *w, size_t i)
 {
-    const Level *l = &w->level[i / w->D];
+    const Level *l = level_of(w, i);
     return w->process->variance->log_variance(1, l) - w->process->variance->log_variance(0, l);
 }
 
-static double is_first_at(const Work *w, size_t i) { return w->batch->t[i / w->D] == 0; }
+static double is_first_at(const Work *w, size_t i) { return level_of(w, i)->variance == 0; }
 
 /* L_t of each sample, in bits per dimension. */
 static Var *bound(const Work *w, Var *out, Var *v)
@@ -150,9 +155,9 @@ Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *
     Tape *t = pass->tape;
     Work w = begin(t, p, SHAPE(b->N, c->height, c->width, c->channels), b);
     double *told = tape_save(t, double, (size_t)b->N);
-    for (int n = 0; n < b->N; n++) told[n] = w.level[n].t;
-    Var *out = unet_forward(pass, net, constant(&w, "x_t", noisy),
-                            &(Condition){.t = told, .label = b->label});
+    for (int n = 0; n < b->N; n++) told[n] = b->level[n].t;
+    Var *out = unet_forward(pass, net, constant(&w, "x_t", input_at),
+                            &(Condition){.t = told, .label = b->label, .augment = b->augment});
     tape_scope(t, "loss");
     Var *y = objective_losses(t, p, out, b).total;
     discard(out);

@@ -14,6 +14,11 @@
  *     kl             L_t
  *     rescaled_kl    T L_t: its average over t is the whole bound          L_vlb
  *
+ * For the continuous levels of Karras 2022 mse is already the paper's loss: its weights
+ * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is the
+ * squared error of the network's own output.  What is left to choose is where sigma falls
+ * (timesteps.h).
+ *
  * Next to the squared error, L_t trains the variance only: the mean in it is held constant. */
 #ifndef DIFFUSION_OBJECTIVE_H
 #define DIFFUSION_OBJECTIVE_H
@@ -26,8 +31,9 @@ typedef struct {
     int N;
     const double *x0;       /* [N, H, W, C], in [-1, 1] */
     const double *eps;      /* the same shape, N(0, 1) */
-    const int *t;           /* [N] steps of the schedule */
+    const Level *level;     /* [N] */
     const int *label;       /* [N], or NULL */
+    const double *augment;  /* [N, augment] labels, or NULL */
     const double *weight;   /* [N], of each sample's loss; NULL: 1 */
 } Batch;
 

@@ -7,6 +7,13 @@
  *     x0          the image
  *     previous    the mean of x_{t-1}, c0 x0 + ct x   x0 = (mean - ct x) / c0
  *     v           a eps - s x0                        x0 = a x - s v    Salimans & Ho 2022
+ *     score       -eps: s times the gradient of log p(x)          Song 2021 (VE)
+ *     edm         the mix whose variance is 1 at each level:      Karras 2022, eq. 7
+ *                     x0 = c_skip x/a + c_out F,  sigma = s/a,  data of deviation d = 0.5
+ *                     c_skip = d^2 / (sigma^2 + d^2),  c_out = sigma d / sqrt(sigma^2 + d^2)
+ *
+ * At the input the network gets `input` times x: 1/sqrt(a^2 + s^2), which is 1 for the schedules
+ * of Ho 2020; 1/a for score; 1/sqrt(a^2 d^2 + s^2) for edm.
  *
  * The way back p(x_{t-1} | x_t) is a Gaussian with the mean c0 x0 + ct x of the true posterior at
  * the predicted x0.  Its Variance is one of two fixed ones, right for data of variance 1 and for
@@ -22,12 +29,14 @@
 
 #include <stdbool.h>
 
+#include "diffusion/conditioning.h"
 #include "diffusion/schedule.h"
 
 typedef struct {
     const char *name;
     double (*target)(double x0, double eps, const Level *l);    /* of one number */
     double (*to_x0)(double out, double x, const Level *l);      /* from the network's output */
+    double (*input)(const Level *l);    /* what x is multiplied by for the network */
     bool is_mean;               /* the output is the mean itself: it stays when x0 is clipped */
 } Prediction;
 
@@ -47,6 +56,7 @@ typedef struct {
     const Prediction *prediction;
     const Variance *variance;
     const char *loss;           /* objective.h */
+    Conditioning conditioning;
 } Process;
 
 #endif

@@ -47,7 +47,8 @@ const Sampler *sampler_find(const char *name)
 {
     for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
         if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
-    fail_usage("there is no sampler %s; there are ddpm and ddim", name);
+    fail_usage("there is no sampler %s; there are ddpm and ddim, and the solvers euler, heun, dpmpp "
+               "and ab2", name);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------ */
@@ -85,12 +86,11 @@ void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
     move(d, &m, c, x, x0);
 }
 
-/* Row k of the noise of each image: its starting point for k = 0, then one row a step. */
-static void draw_noise(double *z, uint64_t seed, uint64_t first, int N, size_t size, int k)
+void sample_noise(uint64_t seed, Crowd c, size_t size, int k, double *z)
 {
 #pragma omp parallel for schedule(static)
-    for (int n = 0; n < N; n++)
-        random_normals(random_stream(seed, PURPOSE_SAMPLE, first + (uint64_t)n),
+    for (int n = 0; n < c.N; n++)
+        random_normals(random_stream(seed, PURPOSE_SAMPLE, c.first + (uint64_t)n),
                        (uint64_t)k * size, size, z + (size_t)n * size);
 }
 
@@ -100,7 +100,7 @@ void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);
     for (; t >= 0; t--) {
-        draw_noise(z, o->seed, c.first, c.N, d->size, s->T - t);
+        sample_noise(o->seed, c, d->size, s->T - t, z);
         sample_step(d, s, o, t, c, z, x, x0);
         if (o->watch) o->watch(o->context, x, x0, t);
     }
@@ -109,7 +109,7 @@ void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
 
 void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
 {
-    draw_noise(x, o->seed, c.first, c.N, d->size, 0);
+    sample_noise(o->seed, c, d->size, 0, x);
     sample_from(d, s, o, s->T - 1, c, x);
 }
 

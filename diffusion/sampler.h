@@ -67,6 +67,9 @@ typedef struct {
     const int *label;               /* [N], or NULL */
 } Crowd;
 
+/* Row k of the noise of each sample of a crowd, z [N, size]: the start for k = 0, then one a step. */
+void sample_noise(uint64_t seed, Crowd c, size_t size, int k, double *z);
+
 /* x [N, size] at step t of the schedule to step t-1, with the noise z.  x0 receives x0_hat. */
 void sample_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
                  const double *z, double *x, double *x0);

@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "tensor/direct.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 
@@ -111,6 +112,10 @@ void convolution(Real *y, const Real *x, const Real *w, const Real *b, const Con
     convolution_reference(y, x, w, b, g);
     return;
 #endif
+    if (direct_fits(g)) {
+        direct_forward(y, x, w, b, g);
+        return;
+    }
     int entries = g->K * g->K * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_a, .data = x, .geometry = &p};
@@ -125,6 +130,10 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w, const C
     convolution_backward_input_reference(dx, dy, w, g);
     return;
 #endif
+    if (direct_fits(g)) {
+        direct_backward_input(dx, dy, w, g);
+        return;
+    }
     Patches p = backward_patches(g);
     Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
@@ -139,6 +148,10 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x, const 
     convolution_backward_weight_reference(dw, dy, x, g);
     return;
 #endif
+    if (direct_fits(g)) {
+        direct_backward_weight(dw, dy, x, g);
+        return;
+    }
     int entries = g->K * g->K * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_b, .data = x, .geometry = &p};

@@ -26,6 +26,7 @@
 
 #include "tensor/error.h"
 #include "tensor/memory.h"
+#include "tensor/vector.h"
 
 /* ---- operands ------------------------------------------------------------------------- */
 
@@ -76,28 +77,9 @@ void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int
         }
 }
 
-/* ---- the fast version --------------------------------------------------------------------
- * The only machine-dependent facts: how wide a vector is, and how many there are. */
-
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define MR 12                   /* 12 x 2 sums, 2 of b and 1 of a: 27 of 32 registers */
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#define MR 6                    /* 6 x 2 + 2 + 1 of 16 */
-#elif defined(__aarch64__)
-#define VECTOR_BYTES 16
-#define MR 12
-#else
-#define VECTOR_BYTES 16
-#define MR 6
-#endif
-
-typedef Real Vector __attribute__((vector_size(VECTOR_BYTES)));
+/* ---- the fast version -------------------------------------------------------------------- */
 
 enum {
-    LANES = VECTOR_BYTES / (int)sizeof(Real),
-    NR = 2 * LANES,
     KC = 640 / (int)sizeof(Real),           /* a B panel: KC * NR reals, 20 KiB with 64-byte
                                                vectors, leaves room in a 32 KiB first cache */
     TILE_M = 40 * MR, TILE_N = 512,

@@ -20,6 +20,8 @@ static const GoldenTopic topics[] = {
     {"loops.safetensors", golden_loops},
     {"diffusers_schedulers.safetensors", golden_schedulers},
     {"metrics.safetensors", golden_metrics},
+    {"augment.safetensors", golden_augment},
+    {"edm.safetensors", golden_edm},
     {NULL, NULL},
 };
 

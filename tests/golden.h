@@ -53,6 +53,7 @@ bool golden_has(const Golden *g, const char *name);
 size_t golden_size(const Golden *g, const char *name);
 Shape golden_shape(const Golden *g, const char *name);
 Real *golden_reals(Golden *g, const char *name);        /* a copy in the arena */
+double *golden_numbers(Golden *g, const char *name);
 int *golden_integers(Golden *g, const char *name);      /* fails beyond int */
 double golden_number(const Golden *g, const char *name, size_t i);
 int golden_integer(const Golden *g, const char *name, size_t i);
@@ -91,5 +92,7 @@ void golden_gaussian(Golden *g);
 void golden_loops(Golden *g);
 void golden_schedulers(Golden *g);
 void golden_metrics(Golden *g);
+void golden_augment(Golden *g);
+void golden_edm(Golden *g);
 
 #endif

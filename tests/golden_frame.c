@@ -77,6 +77,14 @@ double golden_number(const Golden *g, const char *name, size_t i)
     return number_at(e, i);
 }
 
+double *golden_numbers(Golden *g, const char *name)
+{
+    size_t n = golden_size(g, name);
+    double *out = arena_new(&g->arena, double, n);
+    for (size_t i = 0; i < n; i++) out[i] = golden_number(g, name, i);
+    return out;
+}
+
 int golden_integer(const Golden *g, const char *name, size_t i)
 {
     double x = golden_number(g, name, i);

@@ -28,14 +28,6 @@ static const Name variances[] = {{"LEARNED", "learned"}, {"FIXED_SMALL", "fixed_
 static const Name losses[] = {{"MSE", "mse"}, {"RESCALED_MSE", "rescaled_mse"}, {"KL", "kl"},
                               {"RESCALED_KL", "rescaled_kl"}, {NULL, NULL}};
 
-static double *numbers(Golden *g, const char *name)
-{
-    size_t n = golden_size(g, name);
-    double *x = arena_new(&g->arena, double, n);
-    for (size_t i = 0; i < n; i++) x[i] = golden_number(g, name, i);
-    return x;
-}
-
 static double *new_numbers(const Inputs *in)
 {
     return arena_new(&in->golden->arena, double, (size_t)in->N * in->D);
@@ -98,7 +90,7 @@ static const double *half(const Inputs *in, const double *output, bool v)
 static void run_conversions(const Inputs *in)
 {
     double *out = new_numbers(in);
-    const double *model = half(in, numbers(in->golden, "in/model_output/EPSILON"), false);
+    const double *model = half(in, golden_numbers(in->golden, "in/model_output/EPSILON"), false);
     EACH(in, out, prediction_find("eps")->to_x0(model[i], in->xt[i], &l));
     compare(in, out, "predict_xstart_from_eps");
     EACH(in, out, prediction_find("previous")->to_x0(model[i], in->xt[i], &l));
@@ -111,8 +103,8 @@ static void run_likelihoods(const Inputs *in)
 {
     Golden *g = in->golden;
     double *out = new_numbers(in), *prior = new_numbers(in);
-    const double *mean = numbers(g, "in/dgll_means"), *scale = numbers(g, "in/dgll_log_scales");
-    const double *v = half(in, numbers(g, "in/model_output/EPSILON"), true);
+    const double *mean = golden_numbers(g, "in/dgll_means"), *scale = golden_numbers(g, "in/dgll_log_scales");
+    const double *v = half(in, golden_numbers(g, "in/model_output/EPSILON"), true);
     EACH(in, out, discretized_gaussian_value(in->x0[i], mean[i], scale[i]));
     compare(in, out, "discretized_gaussian_log_likelihood");
     EACH(in, out, gaussian_kl_value(mean[i], 2 * scale[i], in->x0[i], v[i]));
@@ -281,7 +273,9 @@ static void run_loss(Choice *c, Name loss, const Real *output)
         memcpy(out + n * row, output + n * 2 * in->D, row * sizeof *out);
     memset(grad, 0, size * sizeof *grad);
     c->process.loss = loss.ours;
-    Batch b = {in->N, in->x0, in->noise, in->t, NULL, NULL};
+    Level *level = tape_save(&t, Level, N);
+    for (int n = 0; n < in->N; n++) level[n] = level_of(in, n);
+    Batch b = {in->N, in->x0, in->noise, level, NULL, NULL, NULL};
     Losses l = objective_losses(
         &t, &c->process, tape_leaf(&t, "out", SHAPE(in->N, 1, 1, (int)row), out, grad), &b);
     Var *var[] = {l.total, l.mse, l.bound};
@@ -306,9 +300,9 @@ static Inputs read_inputs(Golden *g)
     in.schedule = schedule_make(&g->arena,
                                 golden_integer(g, "in/is_cosine", 0) ? "cosine" : "linear_scaled",
                                 golden_integer(g, "in/T", 0), 1e-4, 0.02);
-    in.x0 = numbers(g, "in/x_start"), in.xt = numbers(g, "in/x_t");
-    in.noise = numbers(g, "in/noise"), in.step_noise = numbers(g, "in/step_noise");
-    in.cond_grad = numbers(g, "in/cond_grad");
+    in.x0 = golden_numbers(g, "in/x_start"), in.xt = golden_numbers(g, "in/x_t");
+    in.noise = golden_numbers(g, "in/noise"), in.step_noise = golden_numbers(g, "in/step_noise");
+    in.cond_grad = golden_numbers(g, "in/cond_grad");
     return in;
 }
 
@@ -333,7 +327,7 @@ void golden_gaussian(Golden *g)
     for (const Name *p = predictions; p->theirs; p++) {
         char name[64];
         snprintf(name, sizeof name, "in/model_output/%s", p->theirs);
-        const double *output = numbers(g, name);
+        const double *output = golden_numbers(g, name);
         for (const Name *v = variances; v->theirs; v++) {
             Choice c = {.in = &in, .prediction = *p, .variance = *v,
                         .process = {.schedule = in.schedule, .variance = variance_find(v->ours),

@@ -17,14 +17,6 @@ typedef struct {
     const double *W, *b, *v, *G, *k;
 } Toy;
 
-static double *numbers(Golden *g, const char *name)
-{
-    size_t n = golden_size(g, name);
-    double *x = arena_new(&g->arena, double, n);
-    for (size_t i = 0; i < n; i++) x[i] = golden_number(g, name, i);
-    return x;
-}
-
 static void toy_predict(Denoiser *self, const double *x, const Level *level, const int *label,
                         int N, Answer *answer)
 {
@@ -50,8 +42,8 @@ static void toy_predict(Denoiser *self, const double *x, const Level *level, con
 static Toy read_toy(Golden *g, const Process *p, size_t D)
 {
     Shape w = golden_shape(g, "in/W");
-    return (Toy){{D, p->variance->learned, false, toy_predict}, p, w.dim[1], numbers(g, "in/W"),
-                 numbers(g, "in/b"), numbers(g, "in/v"), numbers(g, "in/G"), numbers(g, "in/k")};
+    return (Toy){{D, p->variance->learned, false, toy_predict}, p, w.dim[1], golden_numbers(g, "in/W"),
+                 golden_numbers(g, "in/b"), golden_numbers(g, "in/v"), golden_numbers(g, "in/G"), golden_numbers(g, "in/k")};
 }
 
 static void toy_guide(void *context, const double *x, const Level *level, int N, double *g)
@@ -107,8 +99,8 @@ static void run_chain(Golden *g, const char *group)
                          .variance = p.variance, .eta = golden_number(g, IN("eta"), 0),
                          .context = &toy};
     if (golden_integer(g, IN("guided"), 0)) o.guide = toy_guide;
-    const double *noise = numbers(g, IN("noise"));
-    double *x = numbers(g, "in/x_T"), *samples = arena_new(&g->arena, double, all_n);
+    const double *noise = golden_numbers(g, IN("noise"));
+    double *x = golden_numbers(g, "in/x_T"), *samples = arena_new(&g->arena, double, all_n);
     double *x0 = arena_new(&g->arena, double, all_n), *told = arena_new(&g->arena, double, (size_t)T);
     for (int k = 0; k < T; k++) {
         size_t row = (size_t)k * n;
@@ -137,9 +129,9 @@ static void run_bound(Golden *g)
                  .variance = variance_find("learned_range")};
     Shape shape = golden_shape(g, "in/x_start");
     int N = shape.dim[0], T = p.schedule.T;
-    StoredNoise noise = {numbers(g, "bpd/noise"), T, shape_size(shape)};
+    StoredNoise noise = {golden_numbers(g, "bpd/noise"), T, shape_size(shape)};
     Toy toy = read_toy(g, &p, noise.n / (size_t)N);
-    Bound b = bound_of(&g->arena, &toy.base, &p, numbers(g, "in/x_start"), N, NULL,
+    Bound b = bound_of(&g->arena, &toy.base, &p, golden_numbers(g, "in/x_start"), N, NULL,
                        (NoiseSource){stored_noise, &noise});
     double *rows[3];
     for (int i = 0; i < 3; i++) rows[i] = arena_new(&g->arena, double, (size_t)(N * T));
@@ -225,7 +217,7 @@ static void run_scheduler(Golden *g, Said *d, const char *kind, bool clip)
 {
     size_t n = d->base.size;
     const Schedule *s = &d->process->schedule;
-    const double *in = numbers(g, "in/sample");
+    const double *in = golden_numbers(g, "in/sample");
     double *x = arena_new(&g->arena, double, n), *x0 = arena_new(&g->arena, double, n);
     const char *clipped = clip ? "clip" : "noclip";
     int stride = DIFFUSERS_T / golden_integer(g, "in/num_inference_steps", 0);
@@ -268,7 +260,7 @@ void golden_schedulers(Golden *g)
                      .prediction = prediction_find(rows[r].ours),
                      .variance = variance_find("fixed_small")};
         Said d = {{.size = golden_size(g, "in/sample"), .predict = said_predict}, &p,
-                  numbers(g, "in/model_output")};
+                  golden_numbers(g, "in/model_output")};
         for (int clip = 0; clip <= 1; clip++) run_scheduler(g, &d, rows[r].theirs, clip);
     }
 }

@@ -113,7 +113,7 @@ static void predictions_go_there_and_back(void)
     for (int t = 0; t < 1000; t += 111) {
         Level l = schedule_level(&s, t);
         double x0 = 0.7, eps = -1.3, x = l.a * x0 + l.s * eps;
-        static const char *const names[] = {"eps", "x0", "previous", "v"};
+        static const char *const names[] = {"eps", "x0", "previous", "v", "score", "edm"};
         for (int i = 0; i < NELEM(names); i++) {
             const Prediction *p = prediction_find(names[i]);
             check_close(p->to_x0(p->target(x0, eps, &l), x, &l), x0, 1e-9);
@@ -173,16 +173,16 @@ static void encoding_and_back_returns_the_image(void)
 static void timesteps_are_unbiased(void)
 {
     enum { T = 7, N = 8, ROUNDS = 20000 };
-    static const char *const kinds[] = {"uniform", "stratified", "loss_aware"};
+    static const char *const kinds[] = {"uniform", "stratified", "loss_aware", "vp", "ve", "edm"};
     Arena a = arena_create();
     for (int k = 0; k < NELEM(kinds); k++) {
         Timesteps s = timesteps_create(&a, kinds[k], T, 2, 0.01);
         for (int t = 0; t < T; t++)
             for (int i = 0; i < 2; i++) timesteps_add(&s, t, 1 + t);
-        double share[T] = {0}, weight[N];
+        double share[T] = {0}, weight[N], sigma[N];
         int time[N];
         for (int r = 0; r < ROUNDS; r++) {
-            timesteps_draw(&s, random_stream(1, 2, (uint64_t)r), N, time, weight);
+            timesteps_draw(&s, random_stream(1, 2, (uint64_t)r), N, time, weight, sigma);
             for (int n = 0; n < N; n++) share[time[n]] += weight[n];
         }
         for (int t = 0; t < T; t++) check_close(T * share[t] / (N * ROUNDS), 1, 0.03);
@@ -253,11 +253,11 @@ static void weights_undo_the_choice_of_steps(void)
 {
     enum { T = 4, N = 20000 };
     static int t[N];
-    static double weight[N];
+    static double weight[N], sigma[N];
     Arena a = arena_create();
     Timesteps s = timesteps_create(&a, "loss_aware", T, 1, 0.01);
     for (int i = 0; i < T; i++) timesteps_add(&s, i, 1 + i);
-    timesteps_draw(&s, random_stream(1, 2, 3), N, t, weight);
+    timesteps_draw(&s, random_stream(1, 2, 3), N, t, weight, sigma);
     double often[T] = {0}, share[T] = {0};
     for (int n = 0; n < N; n++) often[t[n]]++, share[t[n]] += weight[n] / N;
     for (int i = 0; i < T; i++) check_close(share[i], 1.0 / T, 4 / sqrt(N));

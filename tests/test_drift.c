@@ -86,6 +86,30 @@ static void a_signal_stops_in_order(void)
     check(same(checkpoint("s"), checkpoint("whole")));
 }
 
+/* Karras 2022 from training with augmentation to its sampler; and each network by the samplers of
+ * the other kind. */
+static void any_network_takes_any_sampler(void)
+{
+    const char *t = test_folder();
+    check_drift(0, "done at step 3", "%s --preset edm --augment 0.5 --micro-batch 3 --steps 3 --out %s/net_edm",
+                train(), t);
+    check_drift(0, "done at step 3", "%s --steps 3 --out %s/net_eps", train(), t);
+    static const char *const runs[] = {"edm", "eps"};
+    for (int i = 0; i < NELEM(runs); i++) {
+        const char *two = TEXT("sample %s/net_%s --count 2 --guidance 1 --out %s/two.npz", t,
+                               runs[i], t);
+        check_drift(0, "18 steps, 35 network calls each", "%s --sampler heun", two);
+        check_drift(0, "4 steps, 4 network calls each",
+                    "%s --sampler dpmpp --sample-steps 4 --churn 2 --churn-min 1", two);
+        check_drift(0, "5 steps, 5 network calls each",
+                    "%s --sampler euler --stops vp --path vp --scaling vp --sample-steps 5", two);
+        check_drift(0, "6 steps, 6 network calls each", "%s --sampler ddim --sample-steps 6", two);
+    }
+    check_drift(2, "want a number, 2 or more", "sample %s/net_edm --sampler heun --sample-steps 1", t);
+    check_drift(2, "there is no sampler nope", "sample %s/net_edm --sampler nope", t);
+    check_drift(2, "use --loss mse", "%s --preset edm --loss kl --steps 1 --out %s/net_kl", train(), t);
+}
+
 static void sampling_does_not_depend_on_batch_or_threads(void)
 {
     const char *t = test_folder();
@@ -228,9 +252,9 @@ static void a_small_set_is_learned(void)
 
 static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(threads_do_not_change_the_training),
-    T(a_signal_stops_in_order),
-    T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured), T(a_step_can_be_seen),
-    T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
+    T(a_signal_stops_in_order), T(any_network_takes_any_sampler),
+    T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured),
+    T(a_step_can_be_seen), T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
 };

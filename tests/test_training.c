@@ -6,7 +6,7 @@
 
 enum { BATCH = 32, SIZE = 8, PICTURES = 40 };
 
-/* Dropout, mirroring and classes: everything that is drawn for a sample. */
+/* Dropout, mirroring, moving and classes: everything that is drawn for a sample. */
 static Training set_up(int micro_batch)
 {
     static uint8_t pixels[PICTURES * SIZE * SIZE], labels[PICTURES];
@@ -19,7 +19,7 @@ static Training set_up(int micro_batch)
     c.unet.channels = c.unet.out_channels = 1, c.unet.classes = 3;
     c.unet.base = 8, c.unet.mult[2] = 0, c.unet.levels = 2;
     c.unet.style.dropout = 0.2;
-    c.flip = true, c.batch = BATCH, c.micro_batch = micro_batch;
+    c.augment = 0.5, c.flip = true, c.batch = BATCH, c.micro_batch = micro_batch;
 
     Training t = {.arena = arena_create(), .tape = tape_create(), .epoch = -1};
     t.dataset = (Dataset){"numbers", PICTURES, SIZE, SIZE, 1, 3, pixels, labels};

@@ -7,11 +7,22 @@
 
 #define DDPM_PROCESS(variance_name)                                                         \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .loss = "mse", .timesteps = "uniform"
+    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",             \
+    .loss = "mse", .timesteps = "uniform"
 #define HYBRID_PROCESS                                                                      \
     .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
     .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
-    .loss = "rescaled_mse", .timesteps = "uniform"
+    .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
+#define EDM_PROCESS                                                                         \
+    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
+    .prediction = "edm", .variance = "fixed_small", .conditioning = "edm",                  \
+    .loss = "mse", .timesteps = "edm"
+#define SONG_UNET                                                                           \
+    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",        \
+    .class_first = true
+#define SONG_STYLE                                                                          \
+    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                      \
+    .residual_scale = 0.70710678118654752, .project_resampled = true
 #define ADAM(rule_name, most, ...)                                                          \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
                   .eps = 1e-8, .clip = most}
@@ -42,6 +53,19 @@ const Preset presets[] = {
                          .dropout = 0.3}},
       HYBRID_PROCESS, ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"), .ema = 0.9999,
       .batch = 128, .steps = 500000}},
+    {"edm", "Karras 2022 for digits: mini's size, best with --sampler heun",
+     {.unet = {.base = 16, .first = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1,
+               .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE}},
+      EDM_PROCESS,
+      ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
+           .floor = 2e-4),
+      .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
+    {"ddpmpp", "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
+     {.unet = {.base = 128, .first = 128, .levels = 3, .mult = {2, 2, 2}, .blocks = 4,
+               .attention = {16}, SONG_UNET, .style = {SONG_STYLE, .dropout = 0.13}},
+      EDM_PROCESS,
+      ADAM("adam", 0, .lr = 1e-3, .warmup = 19531, .decay = "constant"),
+      .ema = 0.99929, .ema_ramp = 0.05, .augment = 0.12, .batch = 512, .steps = 390625}},
     {NULL, NULL, {0}},
 };
 
@@ -106,6 +130,7 @@ static const Entry entries[] = {
     ENTRY("rescale_t", ENTRY_BOOL, rescale_t), ENTRY("prediction", ENTRY_TEXT, prediction),
     ENTRY("variance", ENTRY_TEXT, variance), ENTRY("loss", ENTRY_TEXT, loss),
     ENTRY("no_clip", ENTRY_BOOL, no_clip),
+    ENTRY("conditioning", ENTRY_TEXT, conditioning),
     ENTRY("beta_first", ENTRY_REAL, beta_first), ENTRY("beta_last", ENTRY_REAL, beta_last),
     ENTRY("optimizer", ENTRY_TEXT, optimizer.rule), ENTRY("lr", ENTRY_REAL, optimizer.rate.lr),
     ENTRY("warmup", ENTRY_LONG, optimizer.rate.warmup),
@@ -118,7 +143,8 @@ static const Entry entries[] = {
     ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
     ENTRY("micro_batch", ENTRY_INT, micro_batch),
     ENTRY("label_dropout", ENTRY_REAL, label_dropout),
-    ENTRY("timesteps", ENTRY_TEXT, timesteps), ENTRY("flip", ENTRY_BOOL, flip),
+    ENTRY("timesteps", ENTRY_TEXT, timesteps),
+    ENTRY("augment_chance", ENTRY_REAL, augment), ENTRY("flip", ENTRY_BOOL, flip),
     ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };

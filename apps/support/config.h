@@ -21,10 +21,12 @@ typedef struct {
     bool rescale_t;                 /* the network is told t 1000/T */
     const char *prediction, *variance, *loss;   /* diffusion/process.h, objective.h */
     bool no_clip;                   /* sampling lets x0_hat leave [-1, 1] */
+    const char *conditioning;       /* diffusion/conditioning.h */
     int batch;
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
     double label_dropout;           /* share of the labels left out: for guidance.h */
     const char *timesteps;          /* diffusion/timesteps.h */
+    double augment;                 /* chance of each kind (diffusion/augment.h); 0: none */
     bool flip;                      /* mirror each image with probability 1/2 */
     long steps;                     /* how long to train; not part of the checkpoint */
     uint64_t seed;

@@ -40,14 +40,16 @@ void example_open(Example *e, const char *what, const Option options[])
     size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);
     Arena *a = &e->model.arena;
     double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
-    int *t = arena_new(a, int, N), *label = arena_new(a, int, N);
+    Level *level = arena_new(a, Level, N);
+    int *label = arena_new(a, int, N);
     random_normals(random_stream(0, 0, 0), 0, size, x0);
     random_normals(random_stream(0, 0, 1), 0, size, eps);
     for (size_t n = 0; n < N; n++) {
-        t[n] = (int)(n * (size_t)e->model.config.diffusion_steps / N);
+        int t = (int)(n * (size_t)e->model.config.diffusion_steps / N);
+        level[n] = schedule_level(&e->model.process.schedule, t);
         label[n] = c->classes ? (int)n % c->classes : 0;
     }
-    e->data = (Batch){e->batch, x0, eps, t, label, NULL};
+    e->data = (Batch){e->batch, x0, eps, level, label, NULL, NULL};
 }
 
 Var *example_loss(Example *e, Tape *t)

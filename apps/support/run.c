@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/augment.h"
 #include "tensor/error.h"
 
 void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     config_own(&m->arena, &m->config);
+    if (c->augment > 0)
+        m->config.unet.augment = augment_label_count(augment_kinds(augment_edm));
     m->config.unet = unet_defaults(m->config.unet);
     m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
@@ -19,6 +22,8 @@ void model_create(Model *m, const Config *c)
         .loss = m->config.loss,
     };
     if (c->rescale_t) schedule_rescale_told(&m->process.schedule);
+    m->process.conditioning = conditioning_make(&m->arena, c->conditioning, &m->process.schedule);
+    conditioning_tell(&m->process.conditioning, &m->process.schedule);
     m->timesteps = timesteps_create(&m->arena, c->timesteps, c->diffusion_steps, 10, 0.001);
     params_allocate(&m->params, c->seed);
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);

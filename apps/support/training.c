@@ -11,13 +11,14 @@
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
+#include "diffusion/augment.h"
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "tensor/error.h"
 
 /* Purposes of random numbers (tensor/random.h). */
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7 };
+       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7, PURPOSE_AUGMENT = 8 };
 
 /* ---- a batch
  * ---------------------------------------------------------------------------- */
@@ -53,6 +54,25 @@ static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
             }
 }
 
+/* Moves N pictures, number `first` of the step and on; returns their labels [N, augment]. */
+static const double *augment_pictures(Training *t, double *x0, int N, int first)
+{
+    const Config *c = &t->model.config;
+    const UNetConfig *u = &c->unet;
+    if (c->augment == 0) return NULL;
+    size_t D = (size_t)(u->height * u->width * u->channels);
+    double *label = tape_save(&t->tape, double, (size_t)(N * u->augment));
+    unsigned kinds = augment_kinds(augment_edm);
+    Picture size = {u->height, u->width, u->channels};
+    Random r = random_stream(c->seed, PURPOSE_AUGMENT, (uint64_t)t->model.optimizer.step);
+#pragma omp parallel for schedule(static)
+    for (int n = 0; n < N; n++) {
+        Augment a = augment_draw(kinds, c->augment, &size, r, (uint64_t)(first + n));
+        augment_apply(kinds, &a, &size, x0 + (size_t)n * D, label + n * u->augment);
+    }
+    return label;
+}
+
 /* Samples first ... first+count-1 of the batch of the next step: a function of the seed
  * and the step alone.  Owned by the tape. */
 static Batch make_batch(Training *t, int first, int count)
@@ -77,12 +97,32 @@ static Batch make_batch(Training *t, int first, int count)
         label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
         if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){count, x0, eps, t->times + skip, c->unet.classes ? label : NULL,
-                   t->weights + skip};
+    return (Batch){count, x0, eps, t->levels + skip, c->unet.classes ? label : NULL,
+                   augment_pictures(t, x0, count, first), t->weights + skip};
 }
 
-/* ---- a step
- * ----------------------------------------------------------------------------- */
+/* The noise levels of the whole batch. */
+static void draw_levels(Training *t)
+{
+    const Model *m = &t->model;
+    int N = m->config.batch;
+    if (!t->times) {
+        t->times = arena_new(&t->arena, int, (size_t)N);
+        t->levels = arena_new(&t->arena, Level, (size_t)N);
+        t->weights = arena_new(&t->arena, double, (size_t)N);
+    }
+    size_t mark = arena_mark(scratch());
+    double *sigma = arena_new(scratch(), double, (size_t)N);
+    timesteps_draw(&m->timesteps, random_stream(m->config.seed, PURPOSE_TIME,
+                                                (uint64_t)m->optimizer.step),
+                   N, t->times, t->weights, sigma);
+    for (int n = 0; n < N; n++)
+        t->levels[n] = sigma[n] > 0 ? conditioning_level(&m->process.conditioning, 1, sigma[n])
+                                    : schedule_level(&m->process.schedule, t->times[n]);
+    arena_rewind(scratch(), mark);
+}
+
+/* ---- a step ----------------------------------------------------------------------------- */
 
 /* Puts a part of the batch on the tape; returns the loss of each sample. */
 static Var *put_on_tape(Training *t, int first, int count, Batch *b)
@@ -97,15 +137,16 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
     return objective_loss(&pass, &m->net, &m->process, b);
 }
 
-/* Adds the losses of a batch to the sums by quartile of t; returns their sum. */
-static double count_losses(Training *t, const Batch *b, const Var *losses)
+/* Adds the losses of samples first ... first+N-1 to the sums by quartile of t; returns their sum. */
+static double count_losses(Training *t, int first, int N, const Var *losses)
 {
     double sum = 0;
-    for (int n = 0; n < b->N; n++) {
-        int quartile = (int)((long)QUARTILES * b->t[n] / t->model.config.diffusion_steps);
+    for (int n = 0; n < N; n++) {
+        int time = t->times[first + n];
+        int quartile = (int)((long)QUARTILES * time / t->model.config.diffusion_steps);
         t->loss_sum[quartile] += (double)losses->value[n];
         t->loss_count[quartile]++;
-        timesteps_add(&t->model.timesteps, b->t[n], (double)losses->value[n]);
+        timesteps_add(&t->model.timesteps, time, (double)losses->value[n]);
         sum += (double)losses->value[n];
     }
     return sum;
@@ -121,18 +162,12 @@ double training_gradient(Training *t)
     int part = c->micro_batch ? c->micro_batch : c->batch;
     double total = 0;
     params_zero_grad(&t->model.params);
-    if (!t->times) {
-        t->times = arena_new(&t->arena, int, (size_t)c->batch);
-        t->weights = arena_new(&t->arena, double, (size_t)c->batch);
-    }
-    timesteps_draw(&t->model.timesteps,
-                   random_stream(c->seed, PURPOSE_TIME, (uint64_t)t->model.optimizer.step),
-                   c->batch, t->times, t->weights);
+    draw_levels(t);
     for (int first = 0; first < c->batch; first += part) {
         Batch b;
         int count = c->batch - first < part ? c->batch - first : part;
         Var *losses = put_on_tape(t, first, count, &b);
-        total += count_losses(t, &b, losses);
+        total += count_losses(t, first, count, losses);
         backward(scale(&t->tape, objective_sum(&t->tape, losses, &b), 1.0 / c->batch, 0));
     }
     return total / c->batch;

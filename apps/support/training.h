@@ -30,8 +30,9 @@ typedef struct {
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */
     long epoch;
-    int *times;                 /* of this step's batch, with the weights of their losses */
-    double *weights;
+    int *times;                 /* of this step's batch (timesteps.h), with their levels and */
+    Level *levels;
+    double *weights;            /* the weights of their losses */
     double seconds;             /* spent training, in this process and earlier ones */
     double smooth;              /* average loss over the last hundred steps or so */
     double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
