@@ -8,6 +8,7 @@ int evaluate_main(int argc, char **argv);
 int graph_main(int argc, char **argv);
 int profile_main(int argc, char **argv);
 int neighbours_main(int argc, char **argv);
+int swissroll_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);

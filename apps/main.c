@@ -14,6 +14,7 @@ static const struct {
     {"sample", "draw images with a trained model", sample_main},
     {"evaluate", "measure a model on test images", evaluate_main},
     {"neighbours", "samples beside the nearest training pictures", neighbours_main},
+    {"swissroll", "a whole diffusion model on points of the plane, in ten seconds", swissroll_main},
     {"figures", "draw the figures of the chapter on diffusion", figures_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},

@@ -142,6 +142,15 @@ static void a_model_is_measured(void)
     check_drift(2, "21 times from 20 steps", "sample %s/e --sample-steps 21", t);
 }
 
+/* The experiments of 2015, with hardly any training: they end, and tell their bound. */
+static void the_first_diffusion_models_run(void)
+{
+    const char *t = test_folder();
+    check_drift(0, "K - L_null", "swissroll --steps 5 --out %s/roll", t);
+    check(file_exists(in_folder("roll/swissroll.svg")));
+    check_drift(2, "--units must be", "swissroll --units 0");
+}
+
 /* The commands that take a training step apart, on a run and on a preset. */
 static void a_step_can_be_seen(void)
 {
@@ -253,7 +262,7 @@ static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(threads_do_not_change_the_training),
     T(a_signal_stops_in_order),
     T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured), T(a_step_can_be_seen),
-    T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
+    T(the_first_diffusion_models_run), T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
 };
