@@ -9,6 +9,7 @@ int graph_main(int argc, char **argv);
 int profile_main(int argc, char **argv);
 int neighbours_main(int argc, char **argv);
 int swissroll_main(int argc, char **argv);
+int heartbeat_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);

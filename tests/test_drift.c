@@ -149,6 +149,7 @@ static void the_first_diffusion_models_run(void)
     check_drift(0, "K - L_null", "swissroll --steps 5 --out %s/roll", t);
     check(file_exists(in_folder("roll/swissroll.svg")));
     check_drift(2, "--units must be", "swissroll --units 0");
+    check_drift(0, "L_null    -14.4386 bits", "heartbeat --steps 5");
 }
 
 /* The commands that take a training step apart, on a run and on a preset. */
