@@ -10,6 +10,8 @@ int profile_main(int argc, char **argv);
 int neighbours_main(int argc, char **argv);
 int swissroll_main(int argc, char **argv);
 int heartbeat_main(int argc, char **argv);
+int inpaint_main(int argc, char **argv);
+int denoise_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);
