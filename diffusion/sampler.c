@@ -10,6 +10,15 @@ enum { PURPOSE_SAMPLE = 10 };
 
 /* ---- the two rules -------------------------------------------------------------------------- */
 
+/* Number i of the next x. */
+static double draw(const Move *m, size_t i, double mean, double sigma)
+{
+    const SamplingOptions *o = m->options;
+    if (m->last) sigma = 0;
+    if (o->multiply) o->multiply(o->context, &m->next, i, &mean, &sigma);
+    return mean + (sigma > 0 ? sigma * m->z[i] : 0);
+}
+
 static void ddpm_step(const Move *m, double *x)
 {
     const Level *l = &m->now;
@@ -19,7 +28,7 @@ static void ddpm_step(const Move *m, double *x)
         double v = m->answer.v ? m->answer.v[i] : 0;
         double mean = answer_mean(&m->answer, l, x[i], i);
         if (m->g) mean += kind->variance(v, l) * m->g[i];
-        x[i] = mean + (m->last ? 0 : exp(0.5 * kind->log_variance(v, l)) * m->z[i]);
+        x[i] = draw(m, i, mean, exp(0.5 * kind->log_variance(v, l)));
     }
 }
 
@@ -37,7 +46,7 @@ static void ddim_step(const Move *m, double *x)
             eps -= now.s * m->g[i];
             *x0 = (x[i] - now.s * eps) / now.a;
         }
-        x[i] = next.a * *x0 + keep * eps + (m->last ? 0 : sigma * m->z[i]);
+        x[i] = draw(m, i, next.a * *x0 + keep * eps, sigma);
     }
 }
 

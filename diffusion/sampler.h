@@ -44,6 +44,9 @@ typedef struct {
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
     void (*guide)(void *context, const double *x, const Level *level, int N, double *g);
+    /* Turns N(mean, sigma^2), from which number i of x_{t-1} is to be drawn, into its product with
+     * some r(x_{t-1}), if not NULL (posterior.h).  next: the level of x_{t-1}. */
+    void (*multiply)(void *context, const Level *next, size_t i, double *mean, double *sigma);
     /* Called after each step, if not NULL: x and x0_hat [N, size], steps left. */
     void (*watch)(void *context, const double *x, const double *x0, int left);
     void *context;

@@ -138,9 +138,25 @@ static void a_model_is_measured(void)
     check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
     check_drift(0, "schedules.svg", "figures --out %s/figures", t);
     check(file_exists(in_folder("figures/forward.png")));
+    const char *two = "--count 2 --draws 2 --sample-steps 5";
+    check_drift(0, "2 answers each", "inpaint %s/e --mask box %s --repeats 2 --out %s/i.png", t,
+                two, t);
+    check_drift(0, "2 answers each", "denoise %s/e %s --out %s/i.png", t, two, t);
+    check_drift(2, "no mask oval", "inpaint %s/e --mask oval", t);
+    check_drift(2, "are for inpaint", "denoise %s/e --as-noisy", t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
     check_drift(2, "measure what", "evaluate %s/e", t);
     check_drift(2, "21 times from 20 steps", "sample %s/e --sample-steps 21", t);
+}
+
+/* The experiments of 2015, with hardly any training: they end, and tell their bound. */
+static void the_first_diffusion_models_run(void)
+{
+    const char *t = test_folder();
+    check_drift(0, "K - L_null", "swissroll --steps 5 --out %s/roll", t);
+    check(file_exists(in_folder("roll/swissroll.svg")));
+    check_drift(2, "--units must be", "swissroll --units 0");
+    check_drift(0, "L_null    -14.4386 bits", "heartbeat --steps 5");
 }
 
 /* The commands that take a training step apart, on a run and on a preset. */
@@ -254,7 +270,8 @@ static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(threads_do_not_change_the_training),
     T(a_signal_stops_in_order), T(any_network_takes_any_sampler),
     T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured),
-    T(a_step_can_be_seen), T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
+    T(a_step_can_be_seen), T(the_first_diffusion_models_run),
+    T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
 };

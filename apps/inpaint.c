@@ -1,0 +1,150 @@
+/* drift inpaint and drift denoise: a model's samples that fit what is seen of a test picture.
+ * Both are diffusion/posterior.h; they differ in what is seen. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/commands.h"
+#include "apps/support/dataset.h"
+#include "apps/support/image.h"
+#include "apps/support/options.h"
+#include "apps/support/png.h"
+#include "apps/support/run.h"
+#include "diffusion/posterior.h"
+#include "tensor/error.h"
+
+/* What is hidden, at (h, w) of a picture. */
+static bool left(int h, int w, int H, int W) { return (void)h, (void)H, w < W / 2; }
+static bool right(int h, int w, int H, int W) { return (void)h, (void)H, w >= W / 2; }
+
+static bool box(int h, int w, int H, int W)
+{
+    return h >= H / 4 && h < H - H / 4 && w >= W / 4 && w < W - W / 4;
+}
+
+static const struct { const char *name; bool (*hides)(int h, int w, int H, int W); } masks[] = {
+    {"left", left}, {"right", right}, {"box", box},
+};
+
+typedef struct {
+    const char *run, *out, *steps, *mask;
+    double noise;
+    int count, draws, repeats;
+    bool as_noisy;
+    long seed;
+} Restoring;
+
+/* Which of [H, W, C] is seen. */
+static bool *find_known(Arena *a, const char *mask, const UNetConfig *u)
+{
+    size_t k = 0, size = (size_t)(u->height * u->width * u->channels);
+    while (k < sizeof masks / sizeof *masks && strcmp(masks[k].name, mask) != 0) k++;
+    if (k == sizeof masks / sizeof *masks)
+        fail_usage("there is no mask %s; there are left, right and box", mask);
+    bool *known = arena_new(a, bool, size);
+    for (size_t i = 0; i < size; i++) {
+        int pixel = (int)i / u->channels;
+        known[i] = !masks[k].hides(pixel / u->width, pixel % u->width, u->height, u->width);
+    }
+    return known;
+}
+
+static Dataset load_pictures(Arena *a, const Restoring *r, const UNetConfig *u)
+{
+    const char *source, *data;
+    run_source(a, r->run, &source, &data);
+    Dataset d = dataset_load(a, source, data, DATASET_TEST);
+    if (d.height != u->height || d.width != u->width || d.channels != u->channels)
+        fail("the pictures of %s are %dx%dx%d, the model's %dx%dx%d", d.name, d.height, d.width,
+             d.channels, u->height, u->width, u->channels);
+    if (r->count > d.count) fail("%s has only %d test pictures", d.name, d.count);
+    return d;
+}
+
+/* A row: the picture, what is seen of it, the draws.  Hidden parts are seen as grey. */
+static void restore(Arena *a, const Restoring *r, Model *m)
+{
+    const UNetConfig *u = &m->config.unet;
+    Dataset set = load_pictures(a, r, u);
+    Schedule s = strcmp(r->steps, "0") == 0 ? m->process.schedule
+                                            : schedule_respace(a, &m->process.schedule, r->steps);
+    NetworkDenoiser d = network_denoiser(&m->net, &m->params, m->ema.value[0], &m->process);
+    SamplingOptions o = {.sampler = sampler_find("ddpm"), .variance = m->process.variance,
+                         .seed = (uint64_t)r->seed};
+    int columns = 2 + r->draws, N = r->draws;
+    size_t D = d.base.size, n = D * (size_t)N;
+    uint8_t *pixels = arena_new(a, uint8_t, (size_t)(r->count * columns) * D), *to = pixels;
+    double *y = arena_new(a, double, n), *x = arena_new(a, double, n);
+    double *seen = arena_new(a, double, D), *noise = arena_new(a, double, D);
+    bool *known = arena_new(a, bool, n), *mask = r->mask ? find_known(a, r->mask, u) : NULL;
+    int *label = arena_new(a, int, (size_t)N);
+    for (int k = 0; k < r->count; k++, to += (size_t)columns * D) {
+        const uint8_t *picture = set.pixels + (size_t)k * D;
+        random_normals(random_stream((uint64_t)r->seed, 12, (uint64_t)k), 0, D, noise);
+        for (size_t i = 0; i < n; i++) {
+            y[i] = picture[i % D] / 127.5 - 1 + r->noise * noise[i % D];
+            known[i] = !mask || mask[i % D];
+            if (i < D) seen[i] = known[i] ? y[i] : 0;
+        }
+        for (int i = 0; i < N; i++) label[i] = set.labels ? set.labels[k] : 0;
+        Observation see = {y, known, r->noise, r->as_noisy || r->repeats > 1, r->repeats};
+        sample_posterior(&d.base, &s, &o, (Crowd){(uint64_t)(k * N), N,
+                         u->classes ? label : NULL}, &see, x);
+        memcpy(to, picture, D);
+        to_bytes(to + D, seen, D);
+        to_bytes(to + 2 * D, x, n);
+    }
+    Pictures p = {r->count * columns, u->height, u->width, u->channels, pixels};
+    Image grid = image_grid(a, &p, columns, 2);
+    png_write(r->out, &grid);
+    network_denoiser_destroy(&d);
+}
+
+/* The command: its own option is the first row of the table. */
+static int run(int argc, char **argv, Restoring r, Option own, const Usage *usage)
+{
+    Option options[] = {
+        own,
+        {"count", OPTION_INT, &r.count, "N", "test pictures", 0},
+        {"draws", OPTION_INT, &r.draws, "N", "answers for each", 0},
+        {"sample-steps", OPTION_TEXT, &r.steps, "N", "of the model's steps; 0: all", 0},
+        {"as-noisy", OPTION_FLAG, &r.as_noisy, NULL, "what is seen gets each level's noise", 0},
+        {"repeats", OPTION_INT, &r.repeats, "N", "of each step, with one forward after it; above "
+         "1 implies --as-noisy (RePaint)", 0},
+        {"seed", OPTION_LONG, &r.seed, "N", "of the noise", 0},
+        {"out", OPTION_TEXT, &r.out, "X.png", "rows: picture, what is seen, answers", 0},
+        {0},
+    };
+    options[0].value = own.kind == OPTION_TEXT ? (void *)&r.mask : (void *)&r.noise;
+    if (options_parse(argc, argv, usage, options, &r.run) != 1)
+        fail_usage("which run?  usage: %s", usage->synopsis);
+    if (r.count < 1 || r.draws < 1 || r.repeats < 1)
+        fail_usage("--count, --draws and --repeats must be at least 1");
+    if (!r.mask && (r.as_noisy || r.repeats > 1))
+        fail_usage("--as-noisy and --repeats are for inpaint: what is seen must be exact");
+    Arena a = arena_create();
+    Model m;
+    model_load(&m, run_checkpoint(&a, r.run), false);
+    restore(&a, &r, &m);
+    printf("%d pictures, %d answers each: %s\n", r.count, r.draws, r.out);
+    return 0;
+}
+
+int inpaint_main(int argc, char **argv)
+{
+    Restoring r = {.mask = "left", .steps = "100", .count = 8, .draws = 6, .repeats = 1,
+                   .out = "inpaint.png"};
+    return run(argc, argv, r,
+               (Option){"mask", OPTION_TEXT, NULL, "NAME", "what is hidden: left, right, box", 0},
+               &(Usage){"drift inpaint RUN [options]",
+                        "Hides a part of test pictures and lets the model fill it in.", 1});
+}
+
+int denoise_main(int argc, char **argv)
+{
+    Restoring r = {.noise = 1, .steps = "100", .count = 8, .draws = 6, .repeats = 1,
+                   .out = "denoise.png"};
+    return run(argc, argv, r,
+               (Option){"noise", OPTION_REAL, NULL, "S", "deviation; pixels are in [-1, 1]", 0},
+               &(Usage){"drift denoise RUN [options]",
+                        "Adds noise to test pictures and lets the model take it off.", 1});
+}

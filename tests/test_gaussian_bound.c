@@ -1,0 +1,128 @@
+/* The bound of 2015: exact where data are Gaussian, and a function of the schedule. */
+#include <math.h>
+
+#include "diffusion/gaussian_bound.h"
+#include "tests/check.h"
+
+enum { STEPS = 8, PAIRS = 4 };
+static const bool single = sizeof(Real) == 4;
+
+/* Data and noise +-1 in all four pairings: N = 4 numbers with exactly the moments of N(0, 1)
+ * up to the second.  The data are also what they seem: two points on a line. */
+static const Real x0[PAIRS] = {1, 1, -1, -1};
+static Real eps[(STEPS - 1) * PAIRS];
+
+static FrozenBatch make_batch(void)
+{
+    for (int i = 0; i < (STEPS - 1) * PAIRS; i++) eps[i] = i % 2 ? 1 : -1;
+    return (FrozenBatch){PAIRS, 1, x0, eps};
+}
+
+/* p is the forward kernel. */
+static void forward_kernel(void *context, Tape *t, Var *x, const Levels *l, Var **mean,
+                           Var **log_variance)
+{
+    (void)context;
+    *mean = multiply(t, x, square_root(t, scale(t, l->beta, -1, 1)));
+    *log_variance = add(t, scale(t, x, 0, 0), logarithm(t, l->beta));
+}
+
+/* The right mean and variance for data at +-1, where E[x0 | x_t] = tanh(a x / s^2). */
+static void two_points(void *context, Tape *t, Var *x, const Levels *l, Var **mean,
+                       Var **log_variance)
+{
+    (void)context;
+    Var *guess = hyperbolic_tangent(t, multiply(t, x, divide(t, l->a, square(t, l->s))));
+    *mean = add(t, multiply(t, guess, l->c0), multiply(t, x, l->ct));
+    Var *rest = multiply(t, scale(t, square(t, guess), -1, 1), square(t, l->c0));
+    *log_variance = logarithm(t, add(t, rest, l->variance));
+}
+
+/* K - L_null; the gradient is added to grad, if not NULL. */
+static double bound_of_beta(const Real beta[STEPS], Real *grad, Reverse r)
+{
+    FrozenBatch b = make_batch();
+    Tape t = tape_create();
+    Real unused[STEPS] = {0};
+    Var *leaf = tape_leaf(&t, "beta", SHAPE(STEPS, 1), beta, grad ? grad : unused);
+    Var *K = gaussian_bound(&t, leaf, &b, r);
+    double value = (double)K->value[0];
+    if (grad) backward(K);
+    tape_destroy(&t);
+    return value;
+}
+
+static void nothing_is_gained_on_gaussian_data(void)
+{
+    Real beta[STEPS];
+    constant_erasure(STEPS, beta);
+    for (int round = 0; round < 3; round++) {
+        double K = bound_of_beta(beta, NULL, (Reverse){forward_kernel, NULL});
+        check_close(K, 0, single ? 2e-6 : 1e-14);
+        fill_uniform(beta, STEPS, (unsigned)round);
+        for (int i = 0; i < STEPS; i++) beta[i] = (Real)0.5 + beta[i] * (Real)0.4;
+    }
+}
+
+static void its_gradient_is_its_slope(void)
+{
+    Real beta[STEPS], grad[STEPS] = {0}, h = single ? (Real)3e-3 : (Real)1e-6;
+    Reverse r = {two_points, NULL};
+    constant_erasure(STEPS, beta);
+    bound_of_beta(beta, grad, r);
+    for (int i = 0; i < STEPS; i++) {
+        Real kept = beta[i];
+        beta[i] = kept + h;
+        double high = bound_of_beta(beta, NULL, r);
+        beta[i] = kept - h;
+        double low = bound_of_beta(beta, NULL, r);
+        beta[i] = kept;
+        check_close((double)grad[i], (high - low) / (2 * (double)h), single ? 2e-2 : 1e-7);
+    }
+}
+
+/* Gradient ascent on logit(beta_2 ... beta_T) beats constant erasure; beta_1 stays. */
+static void a_schedule_can_be_learned(void)
+{
+    Real beta[STEPS];
+    Reverse r = {two_points, NULL};
+    constant_erasure(STEPS, beta);
+    double first = bound_of_beta(beta, NULL, r);
+    for (int k = 0; k < 200; k++) {
+        Real grad[STEPS] = {0};
+        bound_of_beta(beta, grad, r);
+        for (int i = 1; i < STEPS; i++) {
+            double b = (double)beta[i], slope = b * (1 - b);    /* d beta / d logit */
+            beta[i] = (Real)(1 / (1 + exp(-log(b / (1 - b)) - 0.5 * slope * (double)grad[i])));
+        }
+    }
+    double learned = bound_of_beta(beta, NULL, r);
+    check(learned > first + 0.005);
+    check_close((double)beta[0], 1.0 / (STEPS + 1), 1e-6);
+}
+
+/* A step back for data N(0, v): its variance is that of the posterior and what is not known of
+ * x0; for v = 1 that is beta. */
+static void entropies_lie_within_their_bounds(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_make(&a, "linear", 50, 1e-3, 0.2);
+    for (int k = 1; k <= 3; k++)
+        for (int t = 1; t < 50; t++) {
+            Level l = schedule_level(&s, t);
+            double v = k / 3.0, rest = v * l.s * l.s / (l.a * l.a * v + l.s * l.s);
+            double variance = l.variance + l.c0 * l.c0 * rest;
+            double entropy = 0.5 * log(2 * 3.14159265358979 * exp(1) * variance);
+            EntropyBounds b = entropy_bounds(&s, t);
+            check(b.low <= entropy && entropy <= b.high + 1e-12);
+            if (k == 3) check_close(entropy, b.high, 1e-12);
+        }
+    arena_destroy(&a);
+}
+
+static const Test tests[] = {
+    T(nothing_is_gained_on_gaussian_data), T(its_gradient_is_its_slope),
+    T(a_schedule_can_be_learned), T(entropies_lie_within_their_bounds),
+};
+
+int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
