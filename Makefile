@@ -4,6 +4,7 @@
 # make golden     compare with the papers' official code     make golden ONLY=layers
 # make check      make test in double precision with sanitizers
 # make mutants    plant faults one by one: do the tests notice?      make mutants ONLY=nn/
+# make torture    kill it, fill its disk, take its memory: what survives?
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels against their references
 #
@@ -69,7 +70,7 @@ $B/libdrift.a: $(LIBRARY)
 	@$(AR) rcs $@ $^
 $(BENCH): $B/%: $B/%.o $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
-$(TESTS) $B/tests/golden: $B/%: $B/%.o $(HARNESS) $B/libdrift.a
+$(TESTS) $B/tests/golden $B/tests/torture: $B/%: $B/%.o $(HARNESS) $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -104,6 +105,13 @@ check:
 mutants:
 	@CC="$(CC)" tests/mutants $(ONLY)
 
+# The same objects; the linker puts tests/torture_calls.c before the system's calls.
+WRAPPED = open write fsync rename mprotect arena_alloc arena_alloc_array arena_printf pool_alloc
+$B/tests/torture-drift: $(APPS) $B/tests/torture_calls.o $B/libdrift.a
+	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) $(WRAPPED:%=-Wl,--wrap=%) -o $@
+torture: $B/tests/torture $B/tests/torture-drift
+	@DRIFT=$B/tests/torture-drift $< $(ONLY)
+
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
 
@@ -117,6 +125,6 @@ clean:
 	rm -rf build
 
 
-.PHONY: proofs drift mnist test golden check mutants bench layers clean
+.PHONY: proofs drift mnist test golden check mutants torture bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

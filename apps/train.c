@@ -14,7 +14,7 @@
 typedef struct {
     const char *preset, *out, *data, *resume;
     long steps, seed;
-    double minutes;
+    double minutes, save_seconds;
     int threads, classes, flip;
     Config change;
 } CommandLine;
@@ -31,6 +31,7 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"resume", OPTION_TEXT, &c->resume, "RUN", "go on with this run, with its own options", 0},
         {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
+        {"save-seconds", OPTION_REAL, &c->save_seconds, "S", "from checkpoint to checkpoint", 0},
         {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
         {"micro-batch", OPTION_INT, &k->micro_batch, "N",
          "in memory at once; 0: all; gradients are added up *", 0},
@@ -127,6 +128,7 @@ static void begin_run(Training *t, const CommandLine *c, const Option options[],
     model_create(&t->model, &config);
     t->steps = config.steps;
     folder_make(run_path(&t->arena, t->folder, "samples"));
+    run_lock(t->folder);
     file_write(run_path(&t->arena, t->folder, "log.jsonl"), "", 0);
 }
 
@@ -153,14 +155,16 @@ static void trim_log(Training *t)
 
 static void resume_run(Training *t, const CommandLine *c, const Option options[])
 {
-    static const char *const allowed[] = {"resume", "steps", "minutes", "threads", "data"};
+    static const char *const allowed[] = {"resume", "steps", "minutes", "save-seconds",
+                                          "threads", "data"};
     for (const Option *o = options; o->name; o++) {
         bool ok = !o->given;
-        for (int i = 0; i < 5; i++) ok |= strcmp(o->name, allowed[i]) == 0;
+        for (int i = 0; i < 6; i++) ok |= strcmp(o->name, allowed[i]) == 0;
         if (!ok) fail_usage("--%s cannot be changed when a run goes on", o->name);
     }
     if (!file_is_folder(c->resume)) fail("there is no run folder %s to resume", c->resume);
     t->folder = c->resume;
+    run_lock(t->folder);
     model_load(&t->model, run_checkpoint(&t->arena, c->resume), true);
 
     Bytes text = file_read(&t->arena, run_path(&t->arena, c->resume, "config.json"));
@@ -205,7 +209,7 @@ static int say_goodbye(const Training *t, int signal_number)
 
 int train_main(int argc, char **argv)
 {
-    CommandLine c = {.preset = "mini", .classes = 1};
+    CommandLine c = {.preset = "mini", .classes = 1, .save_seconds = 60};
     Option options[OPTIONS];
     const char *source;
     make_table(&c, options);
@@ -216,7 +220,7 @@ int train_main(int argc, char **argv)
         fail_usage("name a data set, or a run to --resume.  usage: %s", usage.synopsis);
     parallel_set_threads(c.threads);
 
-    Training t = {.arena = arena_create(), .tape = tape_create()};
+    Training t = {.arena = arena_create(), .tape = tape_create(), .save_seconds = c.save_seconds};
     if (c.resume) resume_run(&t, &c, options);
     else begin_run(&t, &c, options, source);
     if (options_given(options, "minutes")) t.minutes = c.minutes, t.steps = 0;

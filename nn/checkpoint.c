@@ -1,6 +1,7 @@
 /* Checkpoints: see checkpoint.h. */
 #include "nn/checkpoint.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tensor/error.h"
@@ -13,6 +14,48 @@ static SafeEntry entry_of(Arena *a, const Param *q, const CheckpointBlock *b)
     return e;
 }
 
+/* ---- the checksum ---------------------------------------------------------------------- */
+
+static const char format[] = "drift 2";
+
+/* All that is said is summed: the texts except the sum itself, then each array's name and type,
+ * then the numbers. */
+static uint32_t add_text(uint32_t sum, const char *key, const char *text)
+{
+    sum = crc32(sum, key, strlen(key) + 1);
+    return crc32(sum, text, strlen(text) + 1);
+}
+
+static uint32_t add_names(uint32_t sum, const SafeEntry entries[], int count)
+{
+    for (int i = 0; i < count; i++)
+        sum = add_text(sum, entries[i].name, dtype_name(entries[i].dtype));
+    return sum;
+}
+
+static void check_sum(const SafeTensors *file)
+{
+    const char *made_by = safetensors_metadata(file, "format");
+    const char *want = safetensors_metadata(file, "crc32");
+    if (!want && (!made_by || strcmp(made_by, format) != 0)) return;
+
+    uint32_t sum = 0;
+    for (const Json *m = file->metadata->child; m; m = m->next)
+        if (m->text != want) sum = add_text(sum, m->name, m->text);
+    sum = add_names(sum, file->entries, file->count);
+    for (int i = 0; i < file->count; i++) {
+        const SafeEntry *e = &file->entries[i];
+        sum = crc32(sum, e->data, e->count * dtype_size(e->dtype));
+    }
+    char found[9];
+    snprintf(found, sizeof found, "%08x", (unsigned)sum);
+    if (!want || strcmp(want, found) != 0)
+        fail("%s is damaged: its checksum should be %s and is %s; go back to a copy of it",
+             file->path, want ? want : "there", found);
+}
+
+/* ---- saving and loading ---------------------------------------------------------------- */
+
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta)
 {
@@ -23,7 +66,15 @@ void checkpoint_save(const char *path, const Params *p, const CheckpointParts *p
         for (int i = 0; i < p->count; i++)
             entries[n++] = entry_of(&a, &p->list[i], &parts->blocks[b]);
     for (int i = 0; i < parts->other_count; i++) entries[n++] = parts->others[i];
-    safetensors_write(path, entries, n, metadata, nmeta);
+
+    SafeMeta *texts = arena_new(&a, SafeMeta, (size_t)nmeta + 2);
+    texts[0] = (SafeMeta){"format", format};
+    if (nmeta) memcpy(texts + 1, metadata, (size_t)nmeta * sizeof *texts);
+    uint32_t sum = 0;
+    for (int i = 0; i <= nmeta; i++) sum = add_text(sum, texts[i].key, texts[i].text);
+    sum = safetensors_sum(add_names(sum, entries, n), entries, n);
+    texts[nmeta + 1] = (SafeMeta){"crc32", arena_printf(&a, "%08x", (unsigned)sum)};
+    safetensors_write(path, entries, n, texts, nmeta + 2);
     arena_destroy(&a);
 }
 
@@ -48,6 +99,7 @@ static const char *show(Arena *a, const SafeEntry *e)
 static int load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
                 int count, Arena *a)
 {
+    check_sum(file);
     const char *trouble = "";
     int found = 0, troubles = 0;
     for (int b = 0; b < count; b++)

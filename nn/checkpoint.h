@@ -3,7 +3,11 @@
  * A checkpoint is the parameter block, any number of blocks of the same layout (moments, an
  * average), and texts.  Block "ema" of parameter "conv_in.weight" is stored as the array
  * "ema.conv_in.weight", so other programs can read it.  Equal state gives equal bytes: there is
- * no date, path or host inside. */
+ * no date, path or host inside.
+ *
+ * To the metadata are added "format", "drift 2", and "crc32", the checksum of all other texts, of
+ * names, types and numbers.  Loading compares it: a disk or a copy that changed one bit is found
+ * out.  A file without either, from another program or an older drift, has nothing to compare. */
 #ifndef NN_CHECKPOINT_H
 #define NN_CHECKPOINT_H
 

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,17 +94,39 @@ char **folder_list(Arena *a, const char *path, int *count)
 
 /* ---- writing --------------------------------------------------------------------- */
 
+enum { BUFFER = 1 << 16 };
+
+/* All of it, in as many calls as the system wants. */
+static bool put(int fd, const uint8_t *data, size_t bytes)
+{
+    while (bytes) {
+        ssize_t n = write(fd, data, bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return true;
+}
+
+static bool sync_to_disk(int fd)
+{
+    while (fsync(fd) != 0)
+        if (errno != EINTR) return false;
+    return true;
+}
+
 static void drop_unfinished(void *argument)
 {
     Writer *w = argument;
-    if (w->stream) fclose(w->stream);
-    w->stream = NULL;
+    if (w->fd >= 0) close(w->fd);
+    w->fd = -1;
     unlink(w->beside);
 }
 
-static noreturn void cannot_write(const Writer *w, int error)
+static noreturn void cannot_write(const char *path, int error)
 {
-    fail("cannot write %s: %s%s", w->path, strerror(error),
+    fail("cannot write %s: %s%s", path, strerror(error),
          error != ENOSPC ? ""
                          : "; free some space and try again, nothing old was touched");
 }
@@ -112,14 +136,27 @@ void writer_open(Writer *w, const char *path)
     *w = (Writer){.arena = arena_create()};
     w->path = arena_printf(&w->arena, "%s", path);
     w->beside = arena_printf(&w->arena, "%s.new", path);
-    w->stream = fopen(w->beside, "wb");
-    if (!w->stream) cannot_write(w, errno);
+    w->buffer = arena_alloc(&w->arena, BUFFER);
+    w->fd = open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) cannot_write(w->path, errno);
     error_cleanup(drop_unfinished, w);
+}
+
+static void flush(Writer *w)
+{
+    if (!put(w->fd, w->buffer, w->filled)) cannot_write(w->path, errno);
+    w->filled = 0;
 }
 
 void writer_write(Writer *w, const void *data, size_t bytes)
 {
-    if (bytes && fwrite(data, 1, bytes, w->stream) != bytes) cannot_write(w, errno);
+    if (bytes > BUFFER - w->filled) flush(w);
+    if (bytes > BUFFER) {
+        if (!put(w->fd, data, bytes)) cannot_write(w->path, errno);
+    } else if (bytes) {
+        memcpy(w->buffer + w->filled, data, bytes);
+        w->filled += bytes;
+    }
 }
 
 static void sync_folder_of(const char *path)
@@ -130,8 +167,8 @@ static void sync_folder_of(const char *path)
     if (slash == folder) slash[1] = 0;
     else if (slash) *slash = 0;
     int fd = open(slash ? folder : ".", O_RDONLY);
-    if (fd >= 0) {
-        fsync(fd);          /* best effort: not every file system allows it */
+    if (fd >= 0) {          /* not every file system lets a folder be opened and synced */
+        if (!sync_to_disk(fd) && errno != EINVAL) cannot_write(path, errno);
         close(fd);
     }
     arena_rewind(a, mark);
@@ -139,11 +176,12 @@ static void sync_folder_of(const char *path)
 
 void writer_commit(Writer *w)
 {
-    if (fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) cannot_write(w, errno);
-    FILE *stream = w->stream;
-    w->stream = NULL;
-    if (fclose(stream) != 0) cannot_write(w, errno);
-    if (rename(w->beside, w->path) != 0) cannot_write(w, errno);
+    flush(w);
+    if (!sync_to_disk(w->fd)) cannot_write(w->path, errno);
+    int fd = w->fd;
+    w->fd = -1;
+    if (close(fd) != 0) cannot_write(w->path, errno);
+    if (rename(w->beside, w->path) != 0) cannot_write(w->path, errno);
     error_cleanup(NULL, NULL);
     sync_folder_of(w->path);
     arena_destroy(&w->arena);
@@ -155,6 +193,48 @@ void file_write(const char *path, const void *data, size_t bytes)
     writer_open(&w, path);
     writer_write(&w, data, bytes);
     writer_commit(&w);
+}
+
+/* ---- logs and locks ---------------------------------------------------------------- */
+
+Log log_open(const char *path)
+{
+    Log l = {path, open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)};
+    if (l.fd < 0) cannot_write(path, errno);
+    return l;
+}
+
+void log_write(const Log *l, const void *data, size_t bytes)
+{
+    if (!put(l->fd, data, bytes)) cannot_write(l->path, errno);
+}
+
+void log_sync(const Log *l)
+{
+    if (!sync_to_disk(l->fd)) cannot_write(l->path, errno);
+}
+
+void log_close(Log *l)
+{
+    log_sync(l);
+    if (close(l->fd) != 0) cannot_write(l->path, errno);
+    l->fd = -1;
+}
+
+void file_lock(const char *path, const char *what)
+{
+    char text[24] = "";
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);    /* stays open: the lock */
+    if (fd < 0) cannot_write(path, errno);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) fail("cannot lock %s: %s", path, strerror(errno));
+        if (read(fd, text, sizeof text - 1) <= 0) strcpy(text, "of unknown number");
+        fail("%s is in use by process %s; wait until it ends, or stop it", what,
+             strtok(text, "\n"));
+    }
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || !put(fd, (uint8_t *)text, (size_t)n))
+        cannot_write(path, errno);
 }
 
 uint32_t crc32(uint32_t crc, const void *data, size_t bytes)

@@ -5,6 +5,7 @@
  *
  * Writing: the bytes go to a file beside the target; only when all of them are on the disk
  * (every write checked, fsync) is it renamed over the target, and the folder is fsynced too.
+ * A write that was interrupted, or took only a part, goes on.
  * Whatever happens, the target holds either its old content or the new, never half.
  * If anything fails the program ends with a sentence and the unfinished file is removed. */
 #ifndef TENSOR_FILE_H
@@ -12,7 +13,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "tensor/memory.h"
 
@@ -37,8 +37,10 @@ char **folder_list(Arena *a, const char *path, int *count);
 
 /* One open output file at a time. */
 typedef struct {
-    char *path, *beside;        /* owned by the writer's arena */
-    FILE *stream;
+    char *path, *beside;        /* owned by the writer's arena, as the buffer is */
+    int fd;                     /* -1 when closed */
+    uint8_t *buffer;
+    size_t filled;
     Arena arena;
 } Writer;
 
@@ -48,6 +50,23 @@ void writer_commit(Writer *w);
 
 /* The three calls above in one. */
 void file_write(const char *path, const void *data, size_t bytes);
+
+/* A file that only grows: each call adds its bytes at the end at once.  log_sync returns when
+ * they are on the disk.  All fail with the path if the disk does; log_close syncs too. */
+typedef struct {
+    const char *path;           /* as given */
+    int fd;
+} Log;
+
+Log log_open(const char *path);
+void log_write(const Log *l, const void *data, size_t bytes);
+void log_sync(const Log *l);
+void log_close(Log *l);
+
+/* Claims `path`, a file made for this purpose, until the process ends, however it ends: the
+ * system lets go of the lock, so one left behind by a crash is none.  The file tells the
+ * process number.  Fails with the number of the process that has it; `what` it guards. */
+void file_lock(const char *path, const char *what);
 
 /* The number in four bytes, the highest first, as PNG and IDX store it. */
 static inline uint32_t big_endian_32(const uint8_t *b)

@@ -78,4 +78,7 @@ void safetensors_to_reals(const SafeEntry *entry, Real *out);
 void safetensors_write(const char *path, const SafeEntry entries[], int count,
                        const SafeMeta metadata[], int nmeta);
 
+/* The CRC-32 of the entries' bytes as safetensors_write will write them, after `sum`. */
+uint32_t safetensors_sum(uint32_t sum, const SafeEntry entries[], int count);
+
 #endif

@@ -55,20 +55,39 @@ static Text make_header(Arena *a, const SafeEntry entries[], int count,
     return t;
 }
 
-/* Writes the host's numbers, lowest byte first. */
-static void write_numbers(Writer *w, const uint8_t *data, size_t count, size_t size)
+/* Hands the array's numbers on as the file has them: lowest byte first. */
+static void pour(const SafeEntry *e, void (*take)(void *, const void *, size_t), void *to)
 {
     const uint16_t one = 1;
     bool little = *(const uint8_t *)&one == 1;
+    size_t count = count_elements(e), size = dtype_size(e->dtype);
+    const uint8_t *data = e->data;
     if (little) {
-        writer_write(w, data, count * size);
+        take(to, data, count * size);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         uint8_t reversed[8];
         for (size_t k = 0; k < size; k++) reversed[k] = data[i * size + size - 1 - k];
-        writer_write(w, reversed, size);
+        take(to, reversed, size);
     }
+}
+
+static void take_to_file(void *to, const void *data, size_t bytes)
+{
+    writer_write(to, data, bytes);
+}
+
+static void take_to_sum(void *to, const void *data, size_t bytes)
+{
+    uint32_t *sum = to;
+    *sum = crc32(*sum, data, bytes);
+}
+
+uint32_t safetensors_sum(uint32_t sum, const SafeEntry entries[], int count)
+{
+    for (int i = 0; i < count; i++) pour(&entries[i], take_to_sum, &sum);
+    return sum;
 }
 
 void safetensors_write(const char *path, const SafeEntry entries[], int count,
@@ -87,9 +106,7 @@ void safetensors_write(const char *path, const SafeEntry entries[], int count,
     for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)header.length >> 8 * i);
     writer_write(&w, length, sizeof length);
     writer_write(&w, header.bytes, header.length);
-    for (int i = 0; i < count; i++)
-        write_numbers(&w, entries[i].data, count_elements(&entries[i]),
-                      dtype_size(entries[i].dtype));
+    for (int i = 0; i < count; i++) pour(&entries[i], take_to_file, &w);
     writer_commit(&w);
     arena_rewind(s, mark);
 }

@@ -255,6 +255,20 @@ static void a_full_disk_loses_nothing(void)
     check(!file_exists(in_folder("d/checkpoint.safetensors.new")));
 }
 
+/* A run belongs to one process at a time.  A lock left by one that was killed is none. */
+static void two_processes_do_not_share_a_run(void)
+{
+    const char *t = test_folder(), *program = getenv("DRIFT"), *args = TEXT("train --resume %s/two", t);
+    check_drift(0, "done", "%s --steps 2 --out %s/two", train(), t);
+    check_int(system(TEXT("%s %s --steps 100000000 > %s/first 2>&1 & echo $! > %s/pid; sleep 1",
+                          program ? program : "build/drift", args, t, t)), 0);
+    long pid = strtol((const char *)file_read(&arena, in_folder("pid")).data, NULL, 10);
+    check_drift(1, TEXT("in use by process %ld;", pid), "%s --steps 3", args);
+    kill((pid_t)pid, SIGKILL);
+    check_int(system("sleep 0.2"), 0);
+    check_drift(0, "done at step 3", "%s --steps 3", args);
+}
+
 /* One training set of sixteen pictures is learned by heart: the loss falls far below that
  * of guessing nothing, which is 1. */
 static void a_small_set_is_learned(void)
@@ -273,6 +287,7 @@ static const Test tests[] = {
     T(a_step_can_be_seen), T(the_first_diffusion_models_run),
     T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
+    T(two_processes_do_not_share_a_run),
     T(a_small_set_is_learned),
 };
 

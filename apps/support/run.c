@@ -91,11 +91,10 @@ void model_save(const Model *m, const char *checkpoint)
     Text config = {.arena = scratch(), .pretty = true};
     config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
-        {"format", "drift"},
         {"step", arena_printf(scratch(), "%ld", m->optimizer.step)},
         {"config", config.bytes},
     };
-    checkpoint_save(checkpoint, &m->params, &parts, metadata, 3);
+    checkpoint_save(checkpoint, &m->params, &parts, metadata, 2);
     arena_rewind(scratch(), mark);
 }
 
@@ -108,6 +107,13 @@ void model_destroy(Model *m)
 const char *run_path(Arena *a, const char *run, const char *name)
 {
     return arena_printf(a, "%s/%s", run, name);
+}
+
+void run_lock(const char *run)
+{
+    size_t mark = arena_mark(scratch());
+    file_lock(run_path(scratch(), run, "lock"), run);
+    arena_rewind(scratch(), mark);
 }
 
 const char *run_checkpoint(Arena *a, const char *run)

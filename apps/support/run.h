@@ -4,6 +4,7 @@
  *     RUN/checkpoint.safetensors   parameters, moments, average, step, configuration
  *     RUN/log.jsonl                one line a logging interval
  *     RUN/samples/000100.png       drawn from the same noise each time
+ *     RUN/lock                     the number of the process that trains, or was the last to
  *
  * A checkpoint holds nothing that depends on path, host or clock: random numbers and the order
  * of the data are functions of (seed, step), so the step is all that resuming needs. */
@@ -48,6 +49,9 @@ void run_write_config(const char *run, const RunPlan *plan, const Config *c);
 
 /* RUN/name; owned by the arena. */
 const char *run_path(Arena *a, const char *run, const char *name);
+
+/* Makes this process the only one that trains in the run; fails, naming the other, if it is not. */
+void run_lock(const char *run);
 
 /* The checkpoint of a run folder, or the argument itself if it is a file.  Fails if there is
  * none. */

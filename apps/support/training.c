@@ -7,7 +7,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
@@ -202,14 +201,9 @@ double training_step(Training *t, double *norm)
 /* ---- what is written on the way
  * ------------------------------------------------------------- */
 
-static noreturn void cannot_write_log(const Training *t)
-{
-    fail("cannot write %s/log.jsonl; is the disk full?", t->folder);
-}
-
 static void save(Training *t)
 {
-    if (fsync(fileno(t->log)) != 0) cannot_write_log(t);
+    log_sync(&t->log);
     size_t mark = arena_mark(scratch());
     model_save(&t->model, run_path(scratch(), t->folder, "checkpoint.safetensors"));
     arena_rewind(scratch(), mark);
@@ -246,8 +240,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_put_number(&line, "seconds", t->seconds);
     json_put_integer(&line, "memory_peak", (int64_t)memory_resident_peak());
     json_close(&line);
-    fprintf(t->log, "%s\n", line.bytes);
-    if (fflush(t->log) != 0) cannot_write_log(t);
+    text_printf(&line, "\n");
+    log_write(&t->log, line.bytes, line.length);
     arena_rewind(scratch(), mark);
 }
 
@@ -302,10 +296,8 @@ static double fraction_done(const Training *t)
 
 int training_run(Training *t)
 {
-    enum { SAVE_SECONDS = 60, FIRST_DRAWING = 50 };
-    const char *path = run_path(&t->arena, t->folder, "log.jsonl");
-    t->log = fopen(path, "a");
-    if (!t->log) fail("cannot write %s", path);
+    enum { FIRST_DRAWING = 50 };
+    t->log = log_open(run_path(&t->arena, t->folder, "log.jsonl"));
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 
@@ -333,14 +325,14 @@ int training_run(Training *t)
             last_drawing = t->drawing - before;
             next_drawing = step + step / 3;
         }
-        if (now - last_save > SAVE_SECONDS) {
+        if (now - last_save > t->save_seconds) {
             save(t);
             last_save = now;
         }
     }
     progress_break(&progress);
     save(t);
-    if (fclose(t->log) != 0) cannot_write_log(t);
+    log_close(&t->log);
     if (!interrupted) draw(t);
     return interrupted;
 }

@@ -10,8 +10,6 @@
 #ifndef APPS_SUPPORT_TRAINING_H
 #define APPS_SUPPORT_TRAINING_H
 
-#include <stdio.h>
-
 #include "apps/support/dataset.h"
 #include "apps/support/run.h"
 
@@ -22,10 +20,11 @@ typedef struct {
     const char *source, *data;  /* what was asked for, as dataset_load takes it */
     long steps;                 /* stop after so many in all; 0: no limit */
     double minutes;             /* stop after so much training in all; 0: no limit */
+    double save_seconds;        /* between checkpoints on the way */
     Dataset dataset;
     Model model;
 
-    FILE *log;                  /* RUN/log.jsonl, while training_run runs */
+    Log log;                    /* RUN/log.jsonl, while training_run runs */
     Tape tape;
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */
