@@ -33,7 +33,8 @@ static void print_tensors(const SafeTensors *f)
     for (int i = 0; i < f->count; i++) {
         const SafeEntry *e = &f->entries[i];
         printf("  %-4s %-44s [", dtype_name(e->dtype), e->name);
-        for (int k = 0; k < e->rank; k++) printf("%s%lld", k ? ", " : "", (long long)e->dim[k]);
+        for (int k = 0; k < e->rank; k++)
+            printf("%s%lld", k ? ", " : "", (long long)e->dim[k]);
         printf("]\n");
     }
 }
@@ -48,9 +49,10 @@ int info_main(int argc, char **argv)
         EXAMPLE_OPTIONS(&e),
         {0},
     };
-    Usage usage = {"drift info RUN|FILE|PRESET [options]",
-                   "Tells what a run folder, a .safetensors file or a preset holds: for a\n"
-                   "model what each block costs.", 1};
+    Usage usage = {
+        "drift info RUN|FILE|PRESET [options]",
+        "Tells what a run folder, a .safetensors file or a preset holds: for a\n"
+        "model what each block costs.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which run, file or preset?  usage: %s", usage.synopsis);
 

@@ -30,7 +30,7 @@ typedef struct {
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */
     long epoch;
-    int *times;                 /* of this step's batch, with the weights of their losses */
+    int *times;             /* of this step's batch, with the weights of their losses */
     double *weights;
     double seconds;             /* spent training, in this process and earlier ones */
     double smooth;              /* average loss over the last hundred steps or so */
