@@ -53,7 +53,8 @@ static double noisy(const Work *w, size_t i)
 }
 
 /* A constant made number by number. */
-static Var *constant(const Work *w, const char *name, double (*f)(const Work *w, size_t i))
+static Var *constant(const Work *w, const char *name,
+                     double (*f)(const Work *w, size_t i))
 {
     Real *x = tape_save(w->tape, Real, w->size);
     for (size_t i = 0; i < w->size; i++) x[i] = (Real)f(w, i);
@@ -62,7 +63,8 @@ static Var *constant(const Work *w, const char *name, double (*f)(const Work *w,
 
 static double target_at(const Work *w, size_t i)
 {
-    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i], &w->level[i / w->D]);
+    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i],
+                                          &w->level[i / w->D]);
 }
 
 static double x0_at(const Work *w, size_t i) { return w->batch->x0[i]; }
@@ -89,7 +91,10 @@ static double mean_at(const Work *w, size_t i, double out)
 }
 
 static double mean_offset_at(const Work *w, size_t i) { return mean_at(w, i, 0); }
-static double mean_gain_at(const Work *w, size_t i) { return mean_at(w, i, 1) - mean_at(w, i, 0); }
+static double mean_gain_at(const Work *w, size_t i)
+{
+    return mean_at(w, i, 1) - mean_at(w, i, 0);
+}
 
 /* So is the log variance in v. */
 static double variance_offset_at(const Work *w, size_t i)
@@ -100,7 +105,8 @@ static double variance_offset_at(const Work *w, size_t i)
 static double variance_gain_at(const Work *w, size_t i)
 {
     const Level *l = &w->level[i / w->D];
-    return w->process->variance->log_variance(1, l) - w->process->variance->log_variance(0, l);
+    return w->process->variance->log_variance(1, l) -
+           w->process->variance->log_variance(0, l);
 }
 
 static double is_first_at(const Work *w, size_t i) { return w->batch->t[i / w->D] == 0; }

@@ -42,14 +42,16 @@ static const struct Kind {
     const char *name;
     void (*draw)(const Timesteps *s, Random r, int N, int *t, double *weight);
 } kinds[] = {
-    {"uniform", draw_uniform}, {"stratified", draw_stratified}, {"loss_aware", draw_loss_aware},
+    {"uniform", draw_uniform}, {"stratified", draw_stratified},
+    {"loss_aware", draw_loss_aware},
 };
 
 static const struct Kind *find_kind(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("timesteps cannot be drawn %s; they can be uniform, stratified or loss_aware", name);
+    fail("timesteps cannot be drawn %s; they can be uniform, stratified or loss_aware",
+         name);
 }
 
 Timesteps timesteps_create(Arena *a, const char *kind, int T, int history, double u)

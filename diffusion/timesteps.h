@@ -1,12 +1,13 @@
 /* Which noise levels to train on.
  *
  *     uniform      each t equally likely
- *     stratified   N equally wide parts of 0 ... T-1, one t from each: less chance in the loss
- *     loss_aware   t in proportion to the root of its mean squared loss, so that terms of the
- *                  bound that vary much are seen more often (Nichol & Dhariwal 2021, section 3.3):
- *                      p_t = (1 - u) rms_t / sum rms + u / T,     weight of the loss 1 / (T p_t)
- *                  where rms_t is over the last `history` losses at t; uniform until each t has as
- *                  many.  The weights keep the expected loss what it was. */
+ *     stratified   N equally wide parts of 0 ... T-1, one t from each: a steadier loss
+ *     loss_aware   t in proportion to the root of its mean squared loss, so that terms
+ *                  of the bound that vary much are seen more often (Nichol & Dhariwal
+ *                  2021, section 3.3):
+ *                      p_t = (1 - u) rms_t / sum rms + u / T,   loss weight 1 / (T p_t)
+ *                  where rms_t is over the last `history` losses at t; uniform until each
+ *                  t has as many.  The weights keep the expected loss what it was. */
 #ifndef DIFFUSION_TIMESTEPS_H
 #define DIFFUSION_TIMESTEPS_H
 
@@ -32,7 +33,7 @@ void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight)
 /* Remembers a loss; needed by loss_aware only. */
 void timesteps_add(Timesteps *s, int t, double loss);
 
-/* Has each t a full history?  And the rms_t mixed with u, not normalised; 1 until then. */
+/* Has each t a full history?  And the rms_t mixed with u, unnormalised; 1 until then. */
 bool timesteps_warm(const Timesteps *s);
 void timesteps_weights(const Timesteps *s, double weight[]);
 
