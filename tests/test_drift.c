@@ -124,7 +124,7 @@ static void sampling_does_not_depend_on_batch_or_threads(void)
     check_drift(0, "samples.png", "sample %s/m --count 4 --sample-steps 2 --show", t);
 }
 
-/* Numbers about a model: its bound, and how near its samples are to the training pictures. */
+/* Numbers about a model: its bound, and how near its samples are to training pictures. */
 static void a_model_is_measured(void)
 {
     const char *t = test_folder();
@@ -132,9 +132,12 @@ static void a_model_is_measured(void)
                 "--loss rescaled_mse --timesteps loss_aware --out %s/e", train(), t);
     check_drift(0, "bits/dim", "evaluate %s/e --nll --count 3 --part train", t);
     check(file_exists(in_folder("e/nll.json")) && file_exists(in_folder("e/nll.svg")));
-    check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
-    check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
-    check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
+    check_drift(0, "2 images",
+                "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
+    check_drift(0, "class as asked",
+                "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
+    check_drift(0, "16       0.00",
+                "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
     check_drift(2, "measure what", "evaluate %s/e", t);
     check_drift(2, "21 times from 20 steps", "sample %s/e --sample-steps 21", t);
@@ -250,7 +253,8 @@ static void a_small_set_is_learned(void)
 static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(threads_do_not_change_the_training),
     T(a_signal_stops_in_order),
-    T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured), T(a_step_can_be_seen),
+    T(sampling_does_not_depend_on_batch_or_threads), T(a_model_is_measured),
+    T(a_step_can_be_seen),
     T(derivatives_can_be_checked), T(bad_input_gets_a_sentence),
     T(a_loss_that_is_not_finite_stops_the_run), T(a_full_disk_loses_nothing),
     T(a_small_set_is_learned),
