@@ -29,11 +29,13 @@ typedef struct {
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
     const Option rows[] = {
-        {"nll", OPTION_FLAG, &c->nll, NULL, "the bound on the negative log-likelihood", 0},
+        {"nll", OPTION_FLAG, &c->nll, NULL,
+         "the bound on the negative log-likelihood", 0},
         {"count", OPTION_INT, &c->count, "N", "images, the first of the set", 0},
         {"part", OPTION_TEXT, &c->part, "NAME", "test or train", 0},
         {"on", OPTION_TEXT, &c->on, "DATASET", "another data set than the run's", 0},
-        {"data", OPTION_TEXT, &c->data, "FOLDER", "where it is [where the run found it]", 0},
+        {"data", OPTION_TEXT, &c->data, "FOLDER",
+         "where it is [where the run found it]", 0},
         {"sample-steps", OPTION_TEXT, &c->steps, "N", "of the model's steps; 0: all", 0},
         {"batch", OPTION_INT, &c->batch, "N", "images at a time", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
@@ -52,7 +54,7 @@ typedef struct {
     double total, square, prior;
 } Sums;
 
-/* ---- computing ------------------------------------------------------------------------ */
+/* ---- computing --------------------------------------------------------------------- */
 
 typedef struct { uint64_t seed, first; int N; size_t D; } Noise;
 
@@ -112,10 +114,11 @@ static Sums measure(Arena *a, const CommandLine *c, Denoiser *d, const Process *
 
 static double standard_error(const Sums *s)
 {
-    return s->images > 1 ? sqrt(fmax(s->square - s->total * s->total, 0) / (s->images - 1)) : NAN;
+    double variance = fmax(s->square - s->total * s->total, 0);
+    return s->images > 1 ? sqrt(variance / (s->images - 1)) : NAN;
 }
 
-/* ---- showing ---------------------------------------------------------------------------- */
+/* ---- showing ----------------------------------------------------------------------- */
 
 static double kl_sum(const Sums *s)
 {
@@ -130,8 +133,8 @@ static void print_table(const Sums *s, const Schedule *schedule)
     double above = s->prior;
     for (int t = s->T - 1, next = s->T - 1; t >= 0; t--) {
         if (t <= next || t == 0) {
-            printf("%7.0f   %9.6f    %9.5f   %12.4f      %9.5f\n", schedule->told[t], s->bits[t],
-                   above, 127.5 * sqrt(s->x0_mse[t]), s->eps_mse[t]);
+            printf("%7.0f   %9.6f    %9.5f   %12.4f      %9.5f\n", schedule->told[t],
+                   s->bits[t], above, 127.5 * sqrt(s->x0_mse[t]), s->eps_mse[t]);
             next = t > 10 ? (int)(t * 0.7) : t - 1;
         }
         above += s->bits[t];
@@ -161,14 +164,16 @@ static void write_json(const char *path, const Sums *s)
     arena_destroy(&a);
 }
 
-static void write_plot(Arena *a, const char *path, const Sums *s, const Schedule *schedule)
+static void write_plot(Arena *a, const char *path, const Sums *s,
+                       const Schedule *schedule)
 {
     double *t = arena_new(a, double, (size_t)s->T);
     for (int i = 0; i < s->T; i++) t[i] = schedule->told[i] + 1;
-    const Curve curves[] = {{"bits/dim", t, s->bits, s->T}, {"eps mse", t, s->eps_mse, s->T},
+    const Curve curves[] = {{"bits/dim", t, s->bits, s->T},
+                            {"eps mse", t, s->eps_mse, s->T},
                             {"x0 mse", t, s->x0_mse, s->T}};
-    plot_write(path, &(Plot){"The bound and the errors by step", "t + 1", "", true, true}, curves,
-               3);
+    plot_write(path, &(Plot){"The bound and the errors by step", "t + 1", "", true, true},
+               curves, 3);
 }
 
 /* Stop the chain at t and show the x0 predicted there: how many bits were sent, and how far off is
@@ -191,9 +196,12 @@ static CommandLine parse_command_line(int argc, char **argv)
     static const Usage usage = {
         "drift evaluate RUN --nll [options]",
         "Measures a model on images it was not trained on.\n"
-        "--nll: bits per dimension that the model needs for an image, at most: the variational\n"
-        "bound, term by term.  The row of t says what the step down from t costs, what all steps\n"
-        "above it cost (the rate), and how far x0 predicted there is off (the distortion).", 1};
+        "--nll: bits per dimension that the model needs for an image, at most: the "
+        "variational\n"
+        "bound, term by term.  The row of t says what the step down from t costs, what "
+        "all steps\n"
+        "above it cost (the rate), and how far x0 predicted there is off (the "
+        "distortion).", 1};
     CommandLine c = {.part = "test", .steps = "0", .count = 32, .batch = 32};
     Option options[OPTIONS];
     make_table(&c, options);
@@ -211,8 +219,8 @@ static Dataset load_images(Arena *a, CommandLine *c, const UNetConfig *u)
     Dataset d = dataset_load(a, c->on, c->data,
                              strcmp(c->part, "test") == 0 ? DATASET_TEST : DATASET_TRAIN);
     if (d.height != u->height || d.width != u->width || d.channels != u->channels)
-        fail("%s has pictures of %dx%dx%d, but the model draws %dx%dx%d", c->on, d.height, d.width,
-             d.channels, u->height, u->width, u->channels);
+        fail("%s has pictures of %dx%dx%d, but the model draws %dx%dx%d", c->on, d.height,
+             d.width, d.channels, u->height, u->width, u->channels);
     if (c->count > d.count) c->count = d.count;
     return d;
 }
@@ -226,7 +234,8 @@ int evaluate_main(int argc, char **argv)
     model_load(&m, run_checkpoint(&a, c.run), false);
     Dataset set = load_images(&a, &c, &m.config.unet);
     Process p = m.process;
-    if (strcmp(c.steps, "0") != 0) p.schedule = schedule_respace(&a, &p.schedule, c.steps);
+    if (strcmp(c.steps, "0") != 0)
+        p.schedule = schedule_respace(&a, &p.schedule, c.steps);
     NetworkDenoiser d = network_denoiser(&m.net, &m.params, m.ema.value[0], &p);
     if (!c.out) c.out = file_is_folder(c.run) ? run_path(&a, c.run, "nll") : "nll";
 

@@ -9,7 +9,7 @@
 
 static GraphLevel level_find(const char *name)
 {
-    static const char *const names[] = {"block", "op"};     /* in the order of GraphLevel */
+    static const char *const names[] = {"block", "op"};  /* in the order of GraphLevel */
     for (int i = 0; i < 2; i++)
         if (strcmp(name, names[i]) == 0) return (GraphLevel)i;
     fail_usage("--level %s: want block or op", name);
@@ -39,8 +39,8 @@ int graph_main(int argc, char **argv)
     Graph g = graph_create(&a, &t);
     graph_print_operations(&g, stdout);
     const UNetConfig *c = &e.model.config.unet;
-    char *title = arena_printf(&a, "%s: a training step, %d x %dx%dx%d", words[0], e.batch,
-                               c->height, c->width, c->channels);
+    char *title = arena_printf(&a, "%s: a training step, %d x %dx%dx%d", words[0],
+                               e.batch, c->height, c->width, c->channels);
     printf("%s: %zu parameters, %.3f GFLOP forward, %.1f MB kept for backward\n", title,
            g.total.parameters, g.total.flops * 1e-9, (double)g.total.kept / 1e6);
     if (out) {

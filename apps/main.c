@@ -30,7 +30,8 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_usage(FILE *to)
 {
-    fprintf(to, "drift: diffusion models from scratch\n\nusage: drift COMMAND [options]\n\n");
+    fprintf(to, "drift: diffusion models from scratch\n\n"
+                "usage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
         return 0;
     }
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
     fail_usage("there is no command %s; `drift --help` lists them", argv[1]);
 }

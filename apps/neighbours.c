@@ -1,9 +1,9 @@
 /* drift neighbours: are samples what they should be, and are they new?
  *
- * For each picture of one folder, the pictures of a training set that are nearest in pixels.
- * If most of the nearest five carry the class that was asked for, a person would likely name it
- * so too; if the nearest is the picture itself, the model has learned it by heart.  The same is
- * measured for real test pictures: no samples can be expected to do better. */
+ * For each picture of one folder, the pictures of a training set that are nearest in
+ * pixels.  If most of the nearest five carry the class that was asked for, a person would
+ * likely name it so too; if the nearest is the picture itself, the model has learned it
+ * by heart.  The same is measured for real test pictures: no samples need do better. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,8 @@ static Nearest find_nearest(const uint8_t *x, const Dataset *set, size_t D)
         for (size_t d = 0; d < D; d++) square += (x[d] - y[d]) * (x[d] - y[d]);
         int k = K;
         while (k > 0 && square < n.square[k - 1]) k--;
-        for (int m = K - 1; m > k; m--) n.index[m] = n.index[m - 1], n.square[m] = n.square[m - 1];
+        for (int m = K - 1; m > k; m--)
+            n.index[m] = n.index[m - 1], n.square[m] = n.square[m - 1];
         if (k < K) n.index[k] = i, n.square[k] = square;
     }
     return n;
@@ -70,8 +71,8 @@ static Nearest *measure(Arena *a, const char *name, const Dataset *x, int count,
 }
 
 /* A row for each of some pictures, spread over all: itself, then its nearest. */
-static void draw(Arena *a, const char *path, const Dataset *x, int count, const Dataset *set,
-                 const Nearest *nearest)
+static void draw(Arena *a, const char *path, const Dataset *x, int count,
+                 const Dataset *set, const Nearest *nearest)
 {
     size_t D = (size_t)(x->height * x->width * x->channels);
     int rows = count < SHOWN ? count : SHOWN;
@@ -90,7 +91,8 @@ static void draw(Arena *a, const char *path, const Dataset *x, int count, const 
 
 static void check_sizes(const Dataset *x, const Dataset *set)
 {
-    if (x->height != set->height || x->width != set->width || x->channels != set->channels)
+    if (x->height != set->height || x->width != set->width ||
+        x->channels != set->channels)
         fail("the pictures of %s are %dx%dx%d, those of %s %dx%dx%d", x->name, x->height,
              x->width, x->channels, set->name, set->height, set->width, set->channels);
     if (set->count < K) fail("%s has only %d pictures", set->name, set->count);
@@ -107,12 +109,14 @@ int neighbours_main(int argc, char **argv)
         {"threads", OPTION_INT, &threads, "N", "0: one for each core", 0},
         {0},
     };
-    Usage usage = {"drift neighbours FOLDER DATASET [options]",
-                   "Finds for each picture of a folder (drift sample RUN --out FOLDER) the five\n"
-                   "nearest of a training set: the mean distance to the nearest (0 to 255 a\n"
-                   "pixel), and how often most of the five have the picture's class.", 2};
+    Usage usage = {
+        "drift neighbours FOLDER DATASET [options]",
+        "Finds for each picture of a folder (drift sample RUN --out FOLDER) the five\n"
+        "nearest of a training set: the mean distance to the nearest (0 to 255 a\n"
+        "pixel), and how often most of the five have the picture's class.", 2};
     if (options_parse(argc, argv, &usage, options, words) != 2)
-        fail_usage("which pictures, and what to compare them with?  usage: %s", usage.synopsis);
+        fail_usage("which pictures, and what to compare them with?  usage: %s",
+                   usage.synopsis);
     parallel_set_threads(threads);
 
     Arena a = arena_create();
@@ -124,7 +128,8 @@ int neighbours_main(int argc, char **argv)
     Nearest *nearest = measure(&a, words[0], &x, count, &set);
     if (strcmp(words[1], "mnist") == 0 || strcmp(words[1], "cifar10") == 0) {
         Dataset test = dataset_load(&a, words[1], data, DATASET_TEST);
-        measure(&a, "real test pictures", &test, count < test.count ? count : test.count, &set);
+        measure(&a, "real test pictures", &test, count < test.count ? count : test.count,
+                &set);
     }
     draw(&a, out, &x, count, &set, nearest);
     printf("  %s\n", out);

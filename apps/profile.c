@@ -1,12 +1,12 @@
 /* drift profile: where the time of a training step goes.
  *
- * The tape calls time_operation in the place of each forward and backward.  What is left of
- * a step's time after these, the optimiser and the moving average is "the rest": noising the
- * batch, zeroing gradients, the tape itself.  So the shares add up to 100 %.
+ * The tape calls time_operation in the place of each forward and backward.  What is left
+ * of a step's time after these, the optimiser and the moving average is "the rest":
+ * noising the batch, zeroing gradients, the tape itself.  So the shares add up to 100 %.
  *
  * How to read it: an operation whose GFLOP/s are near the machine's peak is limited by
- * arithmetic, and only fewer operations help it.  One without products (norm, activation, add)
- * is limited by memory: compare its GB/s with its neighbours'. */
+ * arithmetic, and only fewer operations help it.  One without products (norm, activation,
+ * add) is limited by memory: compare its GB/s with its neighbours'. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,8 +44,8 @@ static Kind *find_kind(Profile *p, const Op *op)
 }
 
 /* Forward reads its inputs and writes its output.  Backward reads the gradient of the
- * output and what the operation says it reads, and adds to the gradient of each input that
- * has one: read and written. */
+ * output and what the operation says it reads, and adds to the gradient of each input
+ * that has one: read and written. */
 static double count_bytes(const Var *y, bool forward)
 {
     double sum = (double)y->size * (forward || !y->op->reads_output ? 1 : 2);
@@ -107,7 +107,8 @@ static void sort_by_time(Profile *p)
 {
     Kind *kind = p->kind;
     for (int i = 1; i < p->kinds; i++)
-        for (int k = i; k > 0 && kind_seconds(&kind[k]) > kind_seconds(&kind[k - 1]); k--) {
+        for (int k = i; k > 0; k--) {
+            if (kind_seconds(&kind[k]) <= kind_seconds(&kind[k - 1])) break;
             Kind swap = kind[k];
             kind[k] = kind[k - 1], kind[k - 1] = swap;
         }
@@ -163,9 +164,10 @@ int profile_main(int argc, char **argv)
         EXAMPLE_OPTIONS(&e),
         {0},
     };
-    Usage usage = {"drift profile PRESET|RUN [options]",
-                   "Times training steps on random images, each kind of operation forward\n"
-                   "and backward, beside the peak of the machine.  Writes nothing.", 1};
+    Usage usage = {
+        "drift profile PRESET|RUN [options]",
+        "Times training steps on random images, each kind of operation forward\n"
+        "and backward, beside the peak of the machine.  Writes nothing.", 1};
     if (options_parse(argc, argv, &usage, options, words) != 1)
         fail_usage("which preset or run?  usage: %s", usage.synopsis);
     if (steps < 1) fail_usage("--steps must be at least 1");

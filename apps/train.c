@@ -1,5 +1,5 @@
-/* drift train: data in, a run folder out.  Here are the options, the beginning of a run and the
- * way back into one; the loop is in apps/support/training.c. */
+/* drift train: data in, a run folder out.  Here are the options, the beginning of a run
+ * and the way back into one; the loop is in apps/support/training.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,20 +26,25 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
     Config *k = &c->change;
     const Option rows[] = {
         {"preset", OPTION_TEXT, &c->preset, "NAME", "network and training: see above", 0},
-        {"out", OPTION_TEXT, &c->out, "FOLDER", "the run's folder [runs/DATASET-PRESET]", 0},
+        {"out", OPTION_TEXT, &c->out, "FOLDER",
+         "the run's folder [runs/DATASET-PRESET]", 0},
         {"data", OPTION_TEXT, &c->data, "FOLDER", "where cifar10's batches are", 0},
-        {"resume", OPTION_TEXT, &c->resume, "RUN", "go on with this run, with its own options", 0},
+        {"resume", OPTION_TEXT, &c->resume, "RUN",
+         "go on with this run, with its own options", 0},
         {"steps", OPTION_LONG, &c->steps, "N", "stop after N steps in all *", 0},
         {"minutes", OPTION_REAL, &c->minutes, "M", "stop after M minutes of training in all", 0},
         {"save-seconds", OPTION_REAL, &c->save_seconds, "S", "from checkpoint to checkpoint", 0},
         {"batch", OPTION_INT, &k->batch, "N", "pictures a step *", 0},
         {"micro-batch", OPTION_INT, &k->micro_batch, "N",
          "in memory at once; 0: all; gradients are added up *", 0},
-        {"lr", OPTION_REAL, &k->optimizer.rate.lr, "X", "learning rate, at its highest *", 0},
+        {"lr", OPTION_REAL, &k->optimizer.rate.lr, "X",
+         "learning rate, at its highest *", 0},
         {"lr-decay", OPTION_TEXT, &k->optimizer.rate.decay, "NAME",
          "constant, linear, cosine or exponential *", 0},
-        {"lr-decay-steps", OPTION_LONG, &k->optimizer.rate.decay_steps, "N", "over N steps *", 0},
-        {"warmup", OPTION_LONG, &k->optimizer.rate.warmup, "N", "steps of growing learning rate *", 0},
+        {"lr-decay-steps", OPTION_LONG, &k->optimizer.rate.decay_steps, "N",
+         "over N steps *", 0},
+        {"warmup", OPTION_LONG, &k->optimizer.rate.warmup, "N",
+         "steps of growing learning rate *", 0},
         {"optimizer", OPTION_TEXT, &k->optimizer.rule, "NAME",
          "adam, adam_hat, adamw, rmsprop or sgd *", 0},
         {"ema", OPTION_REAL, &k->ema, "X", "decay of the average weights *", 0},
@@ -49,7 +54,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"timesteps", OPTION_TEXT, &k->timesteps, "NAME",
          "uniform, stratified or loss_aware; vp, ve or edm *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
-        {"classes", OPTION_INT, &c->classes, "0|1", "tell the network the class, if known", 0},
+        {"classes", OPTION_INT, &c->classes, "0|1",
+         "tell the network the class, if known", 0},
         {"schedule", OPTION_TEXT, &k->schedule, "NAME",
          "linear, cosine, ...: diffusion/schedule.h *", 0},
         {"diffusion-steps", OPTION_INT, &k->diffusion_steps, "T", "its steps *", 0},
@@ -61,7 +67,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
          "move, turn and stretch pictures, each with chance P, and say so *", 0},
         {"variance", OPTION_TEXT, &k->variance, "NAME",
          "fixed_small, fixed_large, learned or learned_range *", 0},
-        {"loss", OPTION_TEXT, &k->loss, "NAME", "mse, rescaled_mse, kl or rescaled_kl *", 0},
+        {"loss", OPTION_TEXT, &k->loss, "NAME",
+         "mse, rescaled_mse, kl or rescaled_kl *", 0},
         {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level *", 0},
         {"mult", OPTION_REALS, k->unet.mult, "A,B,..",
          "channels of each level / base *", 0},
@@ -85,12 +92,14 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
         size_t offset = (size_t)((const char *)o->value - (const char *)&c->change);
         bool replaces = (const char *)o->value >= (const char *)&c->change &&
                         (const char *)o->value < (const char *)(&c->change + 1);
-        static const size_t size[] = {[OPTION_INT] = sizeof(int), [OPTION_LONG] = sizeof(long),
+        static const size_t size[] = {[OPTION_INT] = sizeof(int),
+                                      [OPTION_LONG] = sizeof(long),
                                       [OPTION_REAL] = sizeof(double),
                                       [OPTION_TEXT] = sizeof(char *),
                                       [OPTION_INTS] = MAX_LIST * sizeof(int),
                                       [OPTION_REALS] = MAX_LIST * sizeof(double)};
-        if (o->given && replaces) memcpy((char *)&config + offset, o->value, size[o->kind]);
+        if (o->given && replaces)
+            memcpy((char *)&config + offset, o->value, size[o->kind]);
     }
     UNetConfig *u = &config.unet;
     u->levels = unet_levels(u->mult);
@@ -121,10 +130,11 @@ static void begin_run(Training *t, const CommandLine *c, const Option options[],
     training_open_dataset(t);
     Config config = make_config(c, options, &t->dataset);
     t->folder = c->out ? c->out
-                       : arena_printf(&t->arena, "runs/%s-%s", config.dataset, config.preset);
+                       : arena_printf(&t->arena, "runs/%s-%s", config.dataset,
+                                      config.preset);
     if (file_exists(run_path(&t->arena, t->folder, "checkpoint.safetensors")))
-        fail("%s holds a run already; go on with `drift train --resume %s`, or choose another "
-             "folder with --out", t->folder, t->folder);
+        fail("%s holds a run already; go on with `drift train --resume %s`, or choose "
+             "another folder with --out", t->folder, t->folder);
     model_create(&t->model, &config);
     t->steps = config.steps;
     folder_make(run_path(&t->arena, t->folder, "samples"));
@@ -132,8 +142,8 @@ static void begin_run(Training *t, const CommandLine *c, const Option options[],
     file_write(run_path(&t->arena, t->folder, "log.jsonl"), "", 0);
 }
 
-/* Keeps the lines of the log up to the checkpoint's step, and picks up the time spent and the
- * smoothed loss from the last of them. */
+/* Keeps the lines of the log up to the checkpoint's step, and picks up the time spent and
+ * the smoothed loss from the last of them. */
 static void trim_log(Training *t)
 {
     const char *path = run_path(&t->arena, t->folder, "log.jsonl");
@@ -144,7 +154,8 @@ static void trim_log(Training *t)
         const uint8_t *newline = memchr(log.data + kept, '\n', log.size - kept);
         if (!newline) break;
         size_t end = (size_t)(newline - log.data) + 1;
-        const Json *line = json_parse(&t->arena, (Bytes){path, log.data + kept, end - kept});
+        const Json *line = json_parse(&t->arena,
+                                      (Bytes){path, log.data + kept, end - kept});
         if (json_integer(line, "step", path) > t->model.optimizer.step) break;
         t->seconds = json_number(line, "seconds", path);
         t->smooth = json_number(line, "smoothed", path);
@@ -162,7 +173,8 @@ static void resume_run(Training *t, const CommandLine *c, const Option options[]
         for (int i = 0; i < 6; i++) ok |= strcmp(o->name, allowed[i]) == 0;
         if (!ok) fail_usage("--%s cannot be changed when a run goes on", o->name);
     }
-    if (!file_is_folder(c->resume)) fail("there is no run folder %s to resume", c->resume);
+    if (!file_is_folder(c->resume))
+        fail("there is no run folder %s to resume", c->resume);
     t->folder = c->resume;
     run_lock(t->folder);
     model_load(&t->model, run_checkpoint(&t->arena, c->resume), true);
@@ -179,9 +191,9 @@ static void resume_run(Training *t, const CommandLine *c, const Option options[]
     const UNetConfig *u = &t->model.config.unet;
     if (d->height != u->height || d->width != u->width || d->channels != u->channels ||
         (u->classes && d->classes != u->classes))
-        fail("%s was trained on pictures of %dx%dx%d with %d classes, but the data set %s has "
-             "%dx%dx%d with %d", c->resume, u->height, u->width, u->channels, u->classes, d->name,
-             d->height, d->width, d->channels, d->classes);
+        fail("%s was trained on pictures of %dx%dx%d with %d classes, but the data set "
+             "%s has %dx%dx%d with %d", c->resume, u->height, u->width, u->channels,
+             u->classes, d->name, d->height, d->width, d->channels, d->classes);
     trim_log(t);
 }
 
@@ -193,15 +205,16 @@ static const char *describe_presets(void)
         "CIFAR-10 batches or PNG pictures of one size.\n\npresets:";
     for (const Preset *p = presets; p->name; p++)
         text = arena_printf(scratch(), "%s\n  %-8s %s", text, p->name, p->about);
-    return arena_printf(scratch(), "%s\n\nOptions marked * replace an entry of the preset.", text);
+    return arena_printf(scratch(),
+                        "%s\n\nOptions marked * replace an entry of the preset.", text);
 }
 
 static int say_goodbye(const Training *t, int signal_number)
 {
     printf("%s at step %ld: loss %.4f, %.0f s of training, peak memory %zu MB\n"
            "  checkpoint  %s/checkpoint.safetensors\n  pictures    %s/samples/\n",
-           signal_number ? "stopped" : "done", t->model.optimizer.step, t->smooth, t->seconds,
-           memory_resident_peak() >> 20, t->folder, t->folder);
+           signal_number ? "stopped" : "done", t->model.optimizer.step, t->smooth,
+           t->seconds, memory_resident_peak() >> 20, t->folder, t->folder);
     if (signal_number) printf("go on with   drift train --resume %s\n", t->folder);
     else printf("try next     drift sample %s --count 100 --show\n", t->folder);
     return signal_number ? 128 + signal_number : 0;
@@ -213,8 +226,9 @@ int train_main(int argc, char **argv)
     Option options[OPTIONS];
     const char *source;
     make_table(&c, options);
-    Usage usage = {"drift train DATASET [options]  or  drift train --resume RUN [--steps N]",
-                   describe_presets(), 1};
+    Usage usage = {
+        "drift train DATASET [options]  or  drift train --resume RUN [--steps N]",
+        describe_presets(), 1};
     int words = options_parse(argc, argv, &usage, options, &source);
     if ((words == 1) == (c.resume != NULL))
         fail_usage("name a data set, or a run to --resume.  usage: %s", usage.synopsis);
@@ -229,8 +243,8 @@ int train_main(int argc, char **argv)
                      &t.model.config);
 
     const Config *k = &t.model.config;
-    printf("%s: %d pictures of %dx%dx%d%s; preset %s, %zu parameters; %s, %s\n", k->dataset,
-           t.dataset.count, k->unet.height, k->unet.width, k->unet.channels,
+    printf("%s: %d pictures of %dx%dx%d%s; preset %s, %zu parameters; %s, %s\n",
+           k->dataset, t.dataset.count, k->unet.height, k->unet.width, k->unet.channels,
            k->unet.classes ? ", with their classes" : "", k->preset, t.model.params.size,
            parallel_describe(), REAL_NAME);
     return say_goodbye(&t, training_run(&t));

@@ -7,7 +7,8 @@
 
 static void add_forward(Var *y);
 static void add_backward(Var *y);
-static const Op add_op = {.name = "add", .forward = add_forward, .backward = add_backward};
+static const Op add_op = {.name = "add", .forward = add_forward,
+                          .backward = add_backward};
 
 Var *add(Tape *t, Var *a, Var *b)
 {

@@ -8,9 +8,10 @@
  *     dS = P (dP - r),   r = sum over the row of dP P = dy . y
  *     dq = dS k / sqrt(D)               dk = dS' q / sqrt(D)
  *
- * The scores are the only thing that grows with T^2.  They exist for a block of rows of one head
- * of one sample at a time, in scratch; what is kept is a number a row, l = max + log(sum of
- * exp(S - max)), from which backward has P = exp(S - l) again (Dao 2022, "FlashAttention").
+ * The scores are the only thing that grows with T^2.  They exist for a block of rows of
+ * one head of one sample at a time, in scratch; what is kept is a number a row,
+ * l = max + log(sum of exp(S - max)), from which backward has P = exp(S - l) again
+ * (Dao 2022, "FlashAttention").
  *
  * Queries and keys may differ in number: Tq rows, Tk columns. */
 #include "autograd/ops.h"
@@ -37,15 +38,17 @@ Var *attention(Tape *t, Var *q, Var *k, Var *v, int heads)
     int C = shape_last(q->shape);
     require_shape(v, k->shape);
     require(k->shape.dim[0] == q->shape.dim[0] && shape_last(k->shape) == C,
-            "attention: q %s and k %s; samples and channels must be equal", SHOW(q->shape),
-            SHOW(k->shape));
+            "attention: q %s and k %s; samples and channels must be equal",
+            SHOW(q->shape), SHOW(k->shape));
     require(q->shape.rank >= 3 && k->shape.rank >= 3 && heads > 0 && C % heads == 0,
-            "attention: %d heads do not divide the %d channels of %s", heads, C, SHOW(q->shape));
+            "attention: %d heads do not divide the %d channels of %s", heads, C,
+            SHOW(q->shape));
     Args args = {heads, tape_save(t, Real, q->size / (size_t)C * (size_t)heads)};
-    return tape_push(t, &attention_op, q->shape, 3, (Var *[]){q, k, v}, &args, sizeof args);
+    return tape_push(t, &attention_op, q->shape, 3, (Var *[]){q, k, v}, &args,
+                     sizeof args);
 }
 
-/* One head of one sample: the arrays from its first token on, whose rows are `stride` apart. */
+/* One head of one sample: arrays from its first token on, rows `stride` apart. */
 typedef struct {
     const Real *q, *k, *v;
     size_t q_first, k_first, stride;
@@ -54,7 +57,10 @@ typedef struct {
     Real scale;
 } Head;
 
-static int count_heads(const Var *y) { return y->shape.dim[0] * ((Args *)y->args)->heads; }
+static int count_heads(const Var *y)
+{
+    return y->shape.dim[0] * ((Args *)y->args)->heads;
+}
 
 static Head head_of(const Var *y, int index)
 {
@@ -95,7 +101,10 @@ static Real softmax_row(Real *s, int T, Real scale)
     return most * scale + (Real)log((double)sum);
 }
 
-static int rows_at(const Head *h, int i0) { return h->Tq - i0 < BLOCK ? h->Tq - i0 : BLOCK; }
+static int rows_at(const Head *h, int i0)
+{
+    return h->Tq - i0 < BLOCK ? h->Tq - i0 : BLOCK;
+}
 
 static void attention_forward(Var *y)
 {
@@ -124,8 +133,8 @@ static void find_score_gradient(const Var *y, const Head *h, int i0, Real *P, Re
     size_t Tk = (size_t)h->Tk, first = h->q_first + (size_t)i0 * h->stride;
     const Real *dy = y->grad + first, *out = y->value + first;
     find_scores(h, i0, rows, P);
-    gemm(dS, Tk, gemm_a(dy, h->stride), gemm_b_transposed(h->v, h->stride), rows, h->Tk, h->D,
-         NULL, false);
+    gemm(dS, Tk, gemm_a(dy, h->stride), gemm_b_transposed(h->v, h->stride), rows, h->Tk,
+         h->D, NULL, false);
     for (int i = 0; i < rows; i++, P += Tk, dS += Tk, dy += h->stride, out += h->stride) {
         Real r = 0, l = h->log_sum[i0 + i];
         for (int d = 0; d < h->D; d++) r += dy[d] * out[d];
@@ -151,10 +160,11 @@ static void attention_backward(Var *y)
             find_score_gradient(y, &h, i0, P, dS);
             if (dv)
                 gemm(dv + h.k_first, h.stride, gemm_a_transposed(P, Tk),
-                     gemm_b(y->grad + h.q_first + skip, h.stride), h.Tk, h.D, rows, NULL, true);
+                     gemm_b(y->grad + h.q_first + skip, h.stride), h.Tk, h.D, rows, NULL,
+                     true);
             if (dq)
-                gemm(dq + h.q_first + skip, h.stride, gemm_a(dS, Tk), gemm_b(h.k, h.stride),
-                     rows, h.D, h.Tk, NULL, true);
+                gemm(dq + h.q_first + skip, h.stride, gemm_a(dS, Tk),
+                     gemm_b(h.k, h.stride), rows, h.D, h.Tk, NULL, true);
             if (dk)
                 gemm(dk + h.k_first, h.stride, gemm_a_transposed(dS, Tk),
                      gemm_b(h.q + skip, h.stride), h.Tk, h.D, rows, NULL, true);

@@ -1,6 +1,6 @@
 /* The average of each K x K block of pixels.
  *
- *     y[h][w] = 1/K^2 sum over i, j < K of x[K h + i][K w + j]            dx += dy / K^2 */
+ *     y[h][w] = 1/K^2 sum over i, j < K of x[K h + i][K w + j]        dx += dy / K^2 */
 #include <string.h>
 
 #include "autograd/ops.h"
@@ -8,7 +8,8 @@
 
 static void average_pool_forward(Var *y);
 static void average_pool_backward(Var *y);
-static const Op average_pool_op = {.name = "average_pool", .forward = average_pool_forward,
+static const Op average_pool_op = {.name = "average_pool",
+                                   .forward = average_pool_forward,
                                    .backward = average_pool_backward, .cheap = true};
 
 Var *average_pool(Tape *t, Var *x, int K)
@@ -16,8 +17,8 @@ Var *average_pool(Tape *t, Var *x, int K)
     const int *d = x->shape.dim;
     require(x->shape.rank == 4 && K > 0 && d[1] % K == 0 && d[2] % K == 0,
             "average_pool: blocks of %dx%d do not divide %s", K, K, SHOW(x->shape));
-    return tape_push(t, &average_pool_op, SHAPE(d[0], d[1] / K, d[2] / K, d[3]), 1, (Var *[]){x},
-                     &K, sizeof K);
+    return tape_push(t, &average_pool_op, SHAPE(d[0], d[1] / K, d[2] / K, d[3]), 1,
+                     (Var *[]){x}, &K, sizeof K);
 }
 
 /* Row H of x belongs to row H / K of y. */
@@ -46,8 +47,8 @@ static void average_pool_backward(Var *y)
     for (int row = 0; row < y->shape.dim[0] * y->shape.dim[1] * K; row++)
         for (int w = 0; w < W; w++) {
             Real *dx = dxs + ((size_t)row * (size_t)W + (size_t)w) * (size_t)C;
-            const Real *dy = y->grad + ((size_t)(row / K) * (size_t)(W / K) + (size_t)(w / K)) *
-                                       (size_t)C;
+            size_t pixel = (size_t)(row / K) * (size_t)(W / K) + (size_t)(w / K);
+            const Real *dy = y->grad + pixel * (size_t)C;
             for (int c = 0; c < C; c++) dx[c] += share * dy[c];
         }
 }

@@ -25,8 +25,8 @@ Broadcast broadcast_make(const char *op, Shape a, Shape b, Shape *y)
         if (a.dim[i] == 1) y->dim[i] = b.dim[i];
         fits = b.dim[i] == 1 || b.dim[i] == y->dim[i];
     }
-    require(fits, "%s: %s and %s; each axis must be equal, or 1 in one of them", op, SHOW(a),
-            SHOW(b));
+    require(fits, "%s: %s and %s; each axis must be equal, or 1 in one of them", op,
+            SHOW(a), SHOW(b));
     for (int i = 0; i < MAX_RANK; i++) {
         int k = i - (MAX_RANK - y->rank);
         s.size[i] = k >= 0 ? y->dim[k] : 1;
@@ -57,10 +57,12 @@ static void sum_entry(double *sum, const int step[MAX_RANK], const int size[MAX_
         }
 }
 
-/* A thread owns whole entries of a's first axis; if that is repeated, one thread does it all. */
-void broadcast_sum(Real *a, const int step[MAX_RANK], const int size[MAX_RANK], const Real *y)
+/* A thread owns whole entries of a's first axis; one does it all if that is repeated. */
+void broadcast_sum(Real *a, const int step[MAX_RANK], const int size[MAX_RANK],
+                   const Real *y)
 {
-    size_t n = entry_size(step, size), m = (size_t)size[1] * (size_t)size[2] * (size_t)size[3];
+    size_t n = entry_size(step, size);
+    size_t m = (size_t)size[1] * (size_t)size[2] * (size_t)size[3];
     if (step[0] && n == m) {                            /* nothing is repeated */
 #pragma omp parallel for simd schedule(static)
         for (size_t i = 0; i < (size_t)size[0] * n; i++) a[i] += y[i];
@@ -72,14 +74,15 @@ void broadcast_sum(Real *a, const int step[MAX_RANK], const int size[MAX_RANK], 
         double *sum = arena_new(scratch(), double, n);
         memset(sum, 0, n * sizeof *sum);
         if (step[0]) sum_entry(sum, step, size, y + (size_t)e * m);
-        else for (int i = 0; i < size[0]; i++) sum_entry(sum, step, size, y + (size_t)i * m);
+        else for (int i = 0; i < size[0]; i++)
+            sum_entry(sum, step, size, y + (size_t)i * m);
         for (size_t i = 0; i < n; i++) a[(size_t)e * (size_t)step[0] + i] += (Real)sum[i];
         arena_rewind(scratch(), mark);
     }
 }
 
-void broadcast_add(Real *y, const int step[MAX_RANK], const int size[MAX_RANK], const Real *a,
-                   Real c)
+void broadcast_add(Real *y, const int step[MAX_RANK], const int size[MAX_RANK],
+                   const Real *a, Real c)
 {
     int rows = size[0] * size[1] * size[2], C = size[3];
 #pragma omp parallel for schedule(static)

@@ -20,9 +20,9 @@ static int *some_rows(Tape *t, const Var *x, int n)
     return index;
 }
 
-CALL1(neg) CALL1(exponential) CALL1(square) CALL1(hyperbolic_tangent) CALL1(sigmoid) CALL1(silu)
-CALL1(relu) CALL1(gelu) CALL1(gelu_tanh) CALL1(softplus) CALL1(softmax) CALL1(log_softmax)
-CALL1(upsample)
+CALL1(neg) CALL1(exponential) CALL1(square) CALL1(hyperbolic_tangent) CALL1(sigmoid)
+CALL1(silu) CALL1(relu) CALL1(gelu) CALL1(gelu_tanh) CALL1(softplus) CALL1(softmax)
+CALL1(log_softmax) CALL1(upsample)
 CALL2(add) CALL2(subtract) CALL2(multiply) CALL2(mse)
 CALL(call_scale, scale(t, in[0], -2, 3))
 CALL(call_logarithm, logarithm(t, positive(t, in[0])))
@@ -61,7 +61,8 @@ CALL(call_cross_entropy, cross_entropy(t, in[0], some_rows(t, in[0], 5)))
 CALL(call_gaussian_kl, gaussian_kl(t, in[0], in[1], in[2], in[3]))
 
 /* Edge bins too: x = 2 in, so half of the pixels lie beyond -0.999 or 0.999. */
-CALL(call_discretized_gaussian, discretized_gaussian(t, scale(t, in[0], 2, 0), in[1], in[2]))
+CALL(call_discretized_gaussian,
+     discretized_gaussian(t, scale(t, in[0], 2, 0), in[1], in[2]))
 
 static const Real taps[4] = {1, 3, 3, 1};
 CALL(call_resample_down, resample_down(t, in[0], taps + 2 - o[0] / 2, o[0], o[1]))

@@ -1,8 +1,8 @@
 /* For each operation, how to call it on small, awkward inputs.
  *
- * Whoever adds an operation adds a row here, and everything that goes through all operations
- * finds it: gradients against finite differences, linear operations against their transposes,
- * equal bytes for any number of threads, and `drift gradcheck`.
+ * Whoever adds an operation adds a row here, and everything that goes through all
+ * operations finds it: gradients against finite differences, linear operations against
+ * their transposes, equal bytes for any number of threads, and `drift gradcheck`.
  *
  * The samples of a row can be multiplied: the first axis of all inputs where it has the
  * same size as in the first.  So that of a parameter must have another size. */

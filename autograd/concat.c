@@ -1,4 +1,5 @@
-/* Concatenation along an axis: how a U-Net joins what came up with what was kept (axis 3).
+/* Concatenation along an axis: how a U-Net joins what came up with what was kept
+ * (axis 3).
  *
  *     y = (a, b)            da += the first part of dy,  db += the second
  *
@@ -16,10 +17,12 @@ static const Op concat_op = {.name = "concat", .forward = concat_forward,
 Var *concat(Tape *t, Var *a, Var *b, int axis)
 {
     Shape shape = a->shape, rest = b->shape;
-    require(axis >= 0 && axis < shape.rank, "concat along axis %d of %s", axis, SHOW(a->shape));
+    require(axis >= 0 && axis < shape.rank, "concat along axis %d of %s", axis,
+            SHOW(a->shape));
     rest.dim[axis] = shape.dim[axis];
-    require(shape_equal(shape, rest), "concat: %s and %s; all axes but axis %d must be equal",
-            SHOW(a->shape), SHOW(b->shape), axis);
+    require(shape_equal(shape, rest),
+            "concat: %s and %s; all axes but axis %d must be equal", SHOW(a->shape),
+            SHOW(b->shape), axis);
     shape.dim[axis] += b->shape.dim[axis];
     return tape_push(t, &concat_op, shape, 2, (Var *[]){a, b}, &axis, sizeof axis);
 }
@@ -50,7 +53,8 @@ static void take_part(Real *dx, const Var *y, size_t row, size_t first, size_t w
     if (!dx) return;
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < y->size / row; r++)
-        for (size_t c = 0; c < width; c++) dx[r * width + c] += y->grad[r * row + first + c];
+        for (size_t c = 0; c < width; c++)
+            dx[r * width + c] += y->grad[r * row + first + c];
 }
 
 static void concat_backward(Var *y)

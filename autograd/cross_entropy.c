@@ -9,17 +9,20 @@ typedef struct { int *label; } Args;
 
 static void cross_entropy_forward(Var *y);
 static void cross_entropy_backward(Var *y);
-static const Op cross_entropy_op = {.name = "cross_entropy", .forward = cross_entropy_forward,
-                                    .backward = cross_entropy_backward, .reads_inputs = true};
+static const Op cross_entropy_op = {.name = "cross_entropy",
+                                    .forward = cross_entropy_forward,
+                                    .backward = cross_entropy_backward,
+                                    .reads_inputs = true};
 
 Var *cross_entropy(Tape *t, Var *x, const int *label)
 {
-    require(x->shape.rank == 2, "cross_entropy: x is %s, want [N, classes]", SHOW(x->shape));
+    require(x->shape.rank == 2, "cross_entropy: x is %s, want [N, classes]",
+            SHOW(x->shape));
     int N = x->shape.dim[0], K = x->shape.dim[1];
     Args args = {tape_save(t, int, (size_t)N)};
     for (int n = 0; n < N; n++) {
-        require(label[n] >= 0 && label[n] < K, "cross_entropy: label %d of %d classes", label[n],
-                K);
+        require(label[n] >= 0 && label[n] < K, "cross_entropy: label %d of %d classes",
+                label[n], K);
         args.label[n] = label[n];
     }
     return tape_push(t, &cross_entropy_op, SHAPE(N), 1, (Var *[]){x}, &args, sizeof args);

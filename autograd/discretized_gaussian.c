@@ -1,15 +1,16 @@
 /* The log-likelihood, in nats, of a pixel that is one of 256 levels under a Gaussian: the
- * probability that the Gaussian falls into the pixel's bin (Ho 2020, eq. 13; the code of Nichol &
- * Dhariwal 2021, losses.py).  x in [-1, 1] is the middle of its bin, which is 2/255 wide; the
- * bins at the two ends reach to infinity.
+ * probability that the Gaussian falls into the pixel's bin (Ho 2020, eq. 13; the code of
+ * Nichol & Dhariwal 2021, losses.py).  x in [-1, 1] is the middle of its bin, which is
+ * 2/255 wide; the bins at the two ends reach to infinity.
  *
- *     u = e^-s (x - m + 1/255),   l = e^-s (x - m - 1/255)       m mean, s log of the deviation
+ *     u = e^-s (x - m + 1/255),   l = e^-s (x - m - 1/255),   m mean, s log deviation
  *
  *     y = ln P(u)              if x < -0.999
  *         ln (1 - P(l))        if x > 0.999
  *         ln (P(u) - P(l))     else
  *
- * P is the normal distribution function in the tanh form of that code, so that the numbers agree,
+ * P is the normal distribution function in the tanh form of that code, so that the
+ * numbers agree,
  *     P(z) = (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2,
  * and each probability is taken as at least 1e-12; where that bites the derivative is 0.
  *
@@ -28,11 +29,12 @@ Var *discretized_gaussian(Tape *t, Var *x, Var *mean, Var *log_scale)
 {
     require_shape(mean, x->shape);
     require_shape(log_scale, x->shape);
-    return tape_push(t, &discretized_gaussian_op, x->shape, 3, (Var *[]){x, mean, log_scale},
-                     NULL, 0);
+    return tape_push(t, &discretized_gaussian_op, x->shape, 3,
+                     (Var *[]){x, mean, log_scale}, NULL, 0);
 }
 
-static const double root_2_over_pi = 0.79788456080286535588, cubic = 0.044715, least = 1e-12;
+static const double root_2_over_pi = 0.79788456080286535588, cubic = 0.044715;
+static const double least = 1e-12;
 
 static double cdf(double z)
 {

@@ -3,8 +3,8 @@
  *     y[i] = x[i] m[i] / (1 - p),    m[i] = 1 with probability 1 - p, else 0
  *     dx[i] += dy[i] m[i] / (1 - p)
  *
- * The mask is a function of its address (tensor/random.h), so nothing is stored: backward asks
- * for the same numbers again. */
+ * The mask is a function of its address (tensor/random.h), so nothing is stored: backward
+ * asks for the same numbers again. */
 #include "autograd/ops.h"
 #include "tensor/error.h"
 
@@ -23,7 +23,8 @@ Var *dropout(Tape *t, Var *x, double p, Random r, uint64_t first)
 }
 
 /* to[i] = from[i] m[i] / (1 - p), or += */
-static void apply_mask(Real *to, const Real *from, size_t n, const Args *s, bool accumulate)
+static void apply_mask(Real *to, const Real *from, size_t n, const Args *s,
+                       bool accumulate)
 {
     Real keep = (Real)(1 / (1 - s->p));
 #pragma omp parallel for schedule(static)

@@ -22,8 +22,8 @@ Var *embedding(Tape *t, Var *table, const int *index, int N)
     int K = table->shape.dim[0], C = table->shape.dim[1];
     Args args = {tape_save(t, int, (size_t)N)};
     for (int n = 0; n < N; n++) {
-        require(index[n] >= 0 && index[n] < K, "embedding: index %d of a table of %d rows",
-                index[n], K);
+        require(index[n] >= 0 && index[n] < K,
+                "embedding: index %d of a table of %d rows", index[n], K);
         args.index[n] = index[n];
     }
     return tape_push(t, &embedding_op, SHAPE(N, 1, 1, C), 1, (Var *[]){table}, &args,
@@ -35,7 +35,8 @@ static void embedding_forward(Var *y)
     const Args *s = y->args;
     size_t C = (size_t)shape_last(y->shape);
     for (size_t n = 0; n < y->size / C; n++)
-        memcpy(y->value + n * C, y->in[0]->value + (size_t)s->index[n] * C, C * sizeof(Real));
+        memcpy(y->value + n * C, y->in[0]->value + (size_t)s->index[n] * C,
+               C * sizeof(Real));
 }
 
 static void embedding_backward(Var *y)

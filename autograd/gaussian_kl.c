@@ -1,10 +1,10 @@
-/* The Kullback-Leibler divergence between two Gaussians, number by number, in nats: what the
- * variational bound is made of (Ho 2020, eq. 5).  With means m, M and log-variances l, L:
+/* The Kullback-Leibler divergence between two Gaussians, number by number, in nats: what
+ * the variational bound is made of (Ho 2020, eq. 5).  Means m, M; log-variances l, L:
  *
  *     y = KL(N(m, e^l) || N(M, e^L)) = (L - l - 1 + e^(l - L) + (m - M)^2 e^-L) / 2
  *
- *     dm += dy (m - M) e^-L                    dl += dy (e^(l - L) - 1) / 2
- *     dM -= dy (m - M) e^-L                    dL += dy (1 - e^(l - L) - (m - M)^2 e^-L) / 2 */
+ *     dm += dy (m - M) e^-L              dl += dy (e^(l - L) - 1) / 2
+ *     dM -= dy (m - M) e^-L              dL += dy (1 - e^(l - L) - (m - M)^2 e^-L) / 2 */
 #include "autograd/ops.h"
 
 static void gaussian_kl_forward(Var *y);

@@ -146,7 +146,7 @@ Mismatch gradcheck(const Case *call)
     Check c = begin(call);
     Mismatch worst = {0};
     for (unsigned varying = 1; varying < 1u << c.inputs; varying++) {
-        if (!run(&c, varying)->needs_grad) continue;        /* e.g. only the mask of where */
+        if (!run(&c, varying)->needs_grad) continue;    /* e.g. only the mask of where */
         find_gradients(&c, varying);
         for (int i = 0; i < c.inputs; i++)
             if (varying >> i & 1) compare(&c, i, varying, &worst);

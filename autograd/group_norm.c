@@ -2,24 +2,24 @@
  *
  * A group of one sample is D = (pixels) * (C/G) numbers; avg is the mean over them.
  *
- *     mean = avg(x)                    rstd = 1 / sqrt(avg((x - mean)^2) + eps)
- *     xhat = (x - mean) rstd           u = gamma[c] xhat + beta[c]         y = u or silu(u)
+ *     mean = avg(x)                rstd = 1 / sqrt(avg((x - mean)^2) + eps)
+ *     xhat = (x - mean) rstd       u = gamma[c] xhat + beta[c]       y = u or silu(u)
  *
  * Backward, with du = dy or dy silu'(u):
  *
- *     dbeta[c] += sum(du)              dgamma[c] += sum(du xhat)
+ *     dbeta[c] += sum(du)          dgamma[c] += sum(du xhat)
  *
  * mean and rstd depend on every x of the group.  Differentiating through them takes from
  * dxhat = gamma[c] du its average and its component along xhat:
  *
  *     dx += rstd (dxhat - avg(dxhat) - xhat avg(dxhat xhat))
  *
- * gamma and beta may also differ from sample to sample: [N, 1, 1, C] instead of [C].  That is how
- * a network modulates its channels by the noise level (adaptive group normalisation, Dhariwal &
- * Nichol 2021).
+ * gamma and beta may also differ from sample to sample: [N, 1, 1, C] instead of [C].
+ * That is how a network modulates its channels by the noise level (adaptive group
+ * normalisation, Dhariwal & Nichol 2021).
  *
- * Pixels lie one after the other, channels inside, so all sums are first taken per channel and
- * then over the channels of a group.  Forward is one multiply-add a number:
+ * Pixels lie one after the other, channels inside, so all sums are first taken per
+ * channel and then over the channels of a group.  Forward is one multiply-add a number:
  * u = scale[c] x + shift[c]. */
 #include "autograd/ops.h"
 #include "tensor/elementary.h"
@@ -43,11 +43,13 @@ static const Op group_norm_silu_op = {
 static Var *push(Tape *t, const Op *op, Var *x, Var *gamma, Var *beta, int G, double eps)
 {
     int N = x->shape.dim[0], C = shape_last(x->shape);
-    require(x->shape.rank >= 2 && G > 0 && C % G == 0, "%s: %d groups do not divide the %d "
-            "channels of %s", op->name, G, C, SHOW(x->shape));
+    require(x->shape.rank >= 2 && G > 0 && C % G == 0,
+            "%s: %d groups do not divide the %d channels of %s", op->name, G, C,
+            SHOW(x->shape));
     require((gamma->size == (size_t)C || gamma->size == (size_t)N * (size_t)C) &&
-            shape_last(gamma->shape) == C, "%s: gamma is %s; want [%d], or one for each sample "
-            "of %s", op->name, SHOW(gamma->shape), C, SHOW(x->shape));
+            shape_last(gamma->shape) == C,
+            "%s: gamma is %s; want [%d], or one for each sample of %s", op->name,
+            SHOW(gamma->shape), C, SHOW(x->shape));
     require_shape(beta, gamma->shape);
     Args args = {G, eps, tape_save(t, Real, (size_t)N * (size_t)C),
                  tape_save(t, Real, (size_t)N * (size_t)C)};
@@ -70,7 +72,8 @@ static void average_groups(double *channel, int C, int G, double per)
     for (int g = 0, width = C / G; g < G; g++) {
         double sum = 0;
         for (int c = g * width; c < (g + 1) * width; c++) sum += channel[c];
-        for (int c = g * width; c < (g + 1) * width; c++) channel[c] = sum / (per * width);
+        for (int c = g * width; c < (g + 1) * width; c++)
+            channel[c] = sum / (per * width);
     }
 }
 
@@ -80,7 +83,8 @@ static void find_statistics(const Real *x, int pixels, int C, const Args *s,
 {
     for (int c = 0; c < C; c++) sum[c] = 0;
     for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < C; c++) sum[c] += (double)x[(size_t)p * (size_t)C + (size_t)c];
+        for (int c = 0; c < C; c++)
+            sum[c] += (double)x[(size_t)p * (size_t)C + (size_t)c];
     average_groups(sum, C, s->G, pixels);
     for (int c = 0; c < C; c++) mean[c] = (Real)sum[c], sum[c] = 0;
     for (int p = 0; p < pixels; p++)
@@ -112,7 +116,8 @@ static void norm_forward(Var *y)
         Real *scale = arena_new(scratch(), Real, (size_t)C);
         Real *shift = arena_new(scratch(), Real, (size_t)C);
         Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
-        const Real *gamma = y->in[1]->value + place(y, n), *beta = y->in[2]->value + place(y, n);
+        const Real *gamma = y->in[1]->value + place(y, n);
+        const Real *beta = y->in[2]->value + place(y, n);
         const Real *x = y->in[0]->value + (size_t)n * sample;
         Real *out = y->value + (size_t)n * sample;
         find_statistics(x, pixels, C, s, mean, rstd, sum);
@@ -135,14 +140,15 @@ static void norm_forward(Var *y)
 
 /* One sample.  du is scratch [pixels, C]; sum_du, sum_dux [C] receive the sums of du and
  * du xhat, and dx, if wanted, its gradient. */
-static void sample_backward(const Var *y, int n, Real *du, double *sum_du, double *sum_dux,
-                            Real *dx)
+static void sample_backward(const Var *y, int n, Real *du, double *sum_du,
+                            double *sum_dux, Real *dx)
 {
     const Args *s = y->args;
     int C = shape_last(y->shape), pixels = (int)y->size / y->shape.dim[0] / C;
     size_t first = (size_t)n * y->size / (size_t)y->shape.dim[0];
     const Real *x = y->in[0]->value + first, *dy = y->grad + first;
-    const Real *gamma = y->in[1]->value + place(y, n), *beta = y->in[2]->value + place(y, n);
+    const Real *gamma = y->in[1]->value + place(y, n);
+    const Real *beta = y->in[2]->value + place(y, n);
     const Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
     bool activate = y->op == &group_norm_silu_op;
 
@@ -172,7 +178,8 @@ static void sample_backward(const Var *y, int n, Real *du, double *sum_du, doubl
     }
     average_groups(avg, C, s->G, pixels);
     average_groups(avg_x, C, s->G, pixels);
-    Real *a = arena_new(scratch(), Real, (size_t)C), *b = arena_new(scratch(), Real, (size_t)C);
+    Real *a = arena_new(scratch(), Real, (size_t)C);
+    Real *b = arena_new(scratch(), Real, (size_t)C);
     for (int c = 0; c < C; c++) a[c] = (Real)avg[c], b[c] = (Real)avg_x[c];
     dx += first;
     for (int p = 0; p < pixels; p++)
@@ -187,7 +194,8 @@ static void sample_backward(const Var *y, int n, Real *du, double *sum_du, doubl
 static void norm_backward(Var *y)
 {
     int N = y->shape.dim[0], C = shape_last(y->shape);
-    Real *dx = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]), *dbeta = var_grad(y->in[2]);
+    Real *dx = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]);
+    Real *dbeta = var_grad(y->in[2]);
     size_t mark = arena_mark(scratch()), sample = y->size / (size_t)N;
     double *sum_du = arena_new(scratch(), double, (size_t)(N * C));
     double *sum_dux = arena_new(scratch(), double, (size_t)(N * C));

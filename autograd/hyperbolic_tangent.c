@@ -5,4 +5,7 @@
 
 UNARY(hyperbolic_tangent, OUTPUT, (Real)tanh((double)x), 1 - y * y)
 
-Var *hyperbolic_tangent(Tape *t, Var *x) { return unary_push(t, &hyperbolic_tangent_op, x, 0, 0); }
+Var *hyperbolic_tangent(Tape *t, Var *x)
+{
+    return unary_push(t, &hyperbolic_tangent_op, x, 0, 0);
+}

@@ -1,5 +1,5 @@
-/* Layer normalisation (Ba 2016): each position's C channels get mean 0 and variance 1, then a
- * scale and a shift per channel.
+/* Layer normalisation (Ba 2016): each position's C channels get mean 0 and variance 1,
+ * then a scale and a shift per channel.
  *
  *     xhat = (x - mean) rstd,   rstd = 1 / sqrt(avg((x - mean)^2) + eps)
  *     y = gamma xhat + beta
@@ -39,7 +39,8 @@ static void layer_norm_forward(Var *y)
         double mean = 0, var = 0;
         for (size_t c = 0; c < C; c++) mean += (double)x[c];
         mean /= (double)C;
-        for (size_t c = 0; c < C; c++) var += ((double)x[c] - mean) * ((double)x[c] - mean);
+        for (size_t c = 0; c < C; c++)
+            var += ((double)x[c] - mean) * ((double)x[c] - mean);
         s->mean[r] = (Real)mean;
         s->rstd[r] = (Real)(1 / sqrt(var / (double)C + s->eps));
         for (size_t c = 0; c < C; c++)
@@ -52,7 +53,8 @@ static void layer_norm_backward(Var *y)
     const Args *s = y->args;
     size_t C = (size_t)shape_last(y->shape), rows = y->size / C;
     const Real *xs = y->in[0]->value, *gamma = y->in[1]->value, *dys = y->grad;
-    Real *dxs = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]), *dbeta = var_grad(y->in[2]);
+    Real *dxs = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]);
+    Real *dbeta = var_grad(y->in[2]);
 
 #pragma omp parallel for schedule(static) if (dxs)
     for (size_t r = 0; r < (dxs ? rows : 0); r++) {

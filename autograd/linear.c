@@ -22,7 +22,8 @@ static const Op linear_op = {.name = "linear", .forward = linear_forward,
 Var *linear(Tape *t, Var *x, Var *w, Var *b)
 {
     require(w->shape.rank == 2 && w->shape.dim[1] == shape_last(x->shape),
-            "linear: x %s and w %s; the last axes must be equal", SHOW(x->shape), SHOW(w->shape));
+            "linear: x %s and w %s; the last axes must be equal", SHOW(x->shape),
+            SHOW(w->shape));
     if (b) require_shape(b, SHAPE(w->shape.dim[0]));
     Shape shape = x->shape;
     shape.dim[shape.rank - 1] = w->shape.dim[0];
@@ -50,12 +51,13 @@ static void linear_backward(Var *y)
     Sizes s = sizes_of(y);
     size_t I = (size_t)s.I, O = (size_t)s.O;
     Var *x = y->in[0], *w = y->in[1];
-    Real *dx = var_grad(x), *dw = var_grad(w), *db = y->inputs == 3 ? var_grad(y->in[2]) : NULL;
+    Real *dx = var_grad(x), *dw = var_grad(w);
+    Real *db = y->inputs == 3 ? var_grad(y->in[2]) : NULL;
     if (dx)
         gemm(dx, I, gemm_a(y->grad, O), gemm_b(w->value, I), s.M, s.I, s.O, NULL, true);
     if (dw)
-        gemm(dw, I, gemm_a_transposed(y->grad, O), gemm_b(x->value, I), s.O, s.I, s.M, NULL,
-             true);
+        gemm(dw, I, gemm_a_transposed(y->grad, O), gemm_b(x->value, I), s.O, s.I, s.M,
+             NULL, true);
     if (db) reduce_rows(db, y->grad, (size_t)s.M, O);
 }
 

@@ -2,8 +2,8 @@
  *
  *     y = a b,  a [M, K], b [K, N]            da += dy b'            db += a' dy
  *
- * With a transposed, a is stored as [K, M] and its gradient is transposed too: da += b dy';
- * likewise for b. */
+ * With a transposed, a is stored as [K, M] and its gradient is transposed too:
+ * da += b dy'; likewise for b. */
 #include "autograd/ops.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
@@ -38,7 +38,8 @@ Var *matmul(Tape *t, Var *a, bool transpose_a, Var *b, bool transpose_b)
     return tape_push(t, &matmul_op, shape, 2, (Var *[]){a, b}, &s, sizeof s);
 }
 
-/* A matrix of rows x columns, stored so or transposed, as the left or the right factor. */
+/* A matrix of rows x columns, stored so or transposed,
+ * as the left or the right factor. */
 static Operand left(const Real *x, int rows, int columns, bool transposed)
 {
     return transposed ? gemm_a_transposed(x, (size_t)rows) : gemm_a(x, (size_t)columns);
@@ -56,8 +57,10 @@ static void matmul_forward(Var *y)
     size_t MN = (size_t)s->M * (size_t)s->N;
 #pragma omp parallel for schedule(static) if (s->batch > 1)
     for (size_t i = 0; i < (size_t)s->batch; i++)
-        gemm(y->value + i * MN, (size_t)s->N, left(y->in[0]->value + i * MK, s->M, s->K, s->ta),
-             right(y->in[1]->value + i * KN, s->K, s->N, s->tb), s->M, s->N, s->K, NULL, false);
+        gemm(y->value + i * MN, (size_t)s->N,
+             left(y->in[0]->value + i * MK, s->M, s->K, s->ta),
+             right(y->in[1]->value + i * KN, s->K, s->N, s->tb),
+             s->M, s->N, s->K, NULL, false);
 }
 
 static void matmul_backward(Var *y)
@@ -72,17 +75,17 @@ static void matmul_backward(Var *y)
         const Real *dy = y->grad + i * MN;
         Real *da = das ? das + i * MK : NULL, *db = dbs ? dbs + i * KN : NULL;
         if (das && !s->ta)                              /* [M, K] = dy b' */
-            gemm(da, (size_t)s->K, left(dy, s->M, s->N, false), right(b, s->N, s->K, !s->tb),
-                 s->M, s->K, s->N, NULL, true);
+            gemm(da, (size_t)s->K, left(dy, s->M, s->N, false),
+                 right(b, s->N, s->K, !s->tb), s->M, s->K, s->N, NULL, true);
         if (das && s->ta)                               /* [K, M] = b dy' */
-            gemm(da, (size_t)s->M, left(b, s->K, s->N, s->tb), right(dy, s->N, s->M, true),
-                 s->K, s->M, s->N, NULL, true);
+            gemm(da, (size_t)s->M, left(b, s->K, s->N, s->tb),
+                 right(dy, s->N, s->M, true), s->K, s->M, s->N, NULL, true);
         if (dbs && !s->tb)                              /* [K, N] = a' dy */
-            gemm(db, (size_t)s->N, left(a, s->K, s->M, !s->ta), right(dy, s->M, s->N, false),
-                 s->K, s->N, s->M, NULL, true);
+            gemm(db, (size_t)s->N, left(a, s->K, s->M, !s->ta),
+                 right(dy, s->M, s->N, false), s->K, s->N, s->M, NULL, true);
         if (dbs && s->tb)                               /* [N, K] = dy' a */
-            gemm(db, (size_t)s->K, left(dy, s->N, s->M, true), right(a, s->M, s->K, s->ta),
-                 s->N, s->K, s->M, NULL, true);
+            gemm(db, (size_t)s->K, left(dy, s->N, s->M, true),
+                 right(a, s->M, s->K, s->ta), s->N, s->K, s->M, NULL, true);
     }
 }
 

@@ -11,7 +11,8 @@ typedef struct { Broadcast b; size_t *place; } Args;
 
 static void max_forward(Var *y);
 static void max_backward(Var *y);
-static const Op max_op = {.name = "max", .forward = max_forward, .backward = max_backward};
+static const Op max_op = {.name = "max", .forward = max_forward,
+                          .backward = max_backward};
 
 Var *max(Tape *t, Var *x, unsigned axes)
 {
@@ -31,7 +32,8 @@ static void max_forward(Var *y)
         for (int c = 0; c < size[3]; c++) {
             size_t from = (size_t)r * (size_t)size[3] + (size_t)c;
             size_t to = broadcast_row(size, step, r) + (size_t)c * (size_t)step[3];
-            if (s->place[to] == SIZE_MAX || x[from] > x[s->place[to]]) s->place[to] = from;
+            if (s->place[to] == SIZE_MAX || x[from] > x[s->place[to]])
+                s->place[to] = from;
         }
     for (size_t i = 0; i < y->size; i++) y->value[i] = x[s->place[i]];
 }

@@ -3,8 +3,8 @@
  *     y[n] = 1/D sum (x - target)^2
  *     dx += 2/D (x - target) dy[n]          dtarget -= the same
  *
- * One number a sample, not one a batch: training wants to know how the loss depends on the
- * noise level, and may weight the samples before it averages them. */
+ * One number a sample, not one a batch: training wants to know how the loss depends on
+ * the noise level, and may weight the samples before it averages them. */
 #include "autograd/ops.h"
 #include "tensor/error.h"
 
@@ -16,7 +16,8 @@ static const Op mse_op = {.name = "mse", .forward = mse_forward, .backward = mse
 Var *mse(Tape *t, Var *x, Var *target)
 {
     require_shape(target, x->shape);
-    return tape_push(t, &mse_op, SHAPE(x->shape.dim[0]), 2, (Var *[]){x, target}, NULL, 0);
+    return tape_push(t, &mse_op, SHAPE(x->shape.dim[0]), 2, (Var *[]){x, target}, NULL,
+                     0);
 }
 
 static void mse_forward(Var *y)

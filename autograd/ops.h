@@ -1,97 +1,99 @@
-/* The catalogue of operations.  Each lives in the file of its name, forward above backward.
+/* The catalogue of operations, each in the file of its name, forward above backward.
  *
- *   name                  value                                  derivative
+ *   name                  value                                derivative
  *
  *   each number by itself (unary.h)
- *   neg                   y = -x                                 dx = -dy
- *   scale                 y = c x + d                            dx = c dy
- *   exponential           y = e^x                                dx = dy y
- *   logarithm             y = ln x                               dx = dy / x
- *   square_root           y = sqrt(x)                            dx = dy / 2y
- *   square                y = x^2                                dx = 2 x dy
- *   hyperbolic_tangent    y = tanh x                             dx = dy (1 - y^2)
- *   sigmoid               y = 1/(1 + e^-x)                       dx = dy y (1 - y)
- *   silu                  y = x s(x), s the sigmoid              dx = dy s(x) (1 + x (1 - s(x)))
- *   relu                  y = max(x, 0)                          dx = dy where x > 0
- *   leaky_relu            y = x, or c x below 0                  dx = dy, or c dy
- *   gelu                  y = x P(x), P normal distribution      dx = dy (P(x) + x p(x))
- *   gelu_tanh             y = x s(v), v cubic in x               gelu_tanh.c
- *   softplus              y = ln(1 + e^x)                        dx = dy s(x)
- *   clamp                 y = x within [a, b]                    dx = dy inside
- *   dropout               y = x m / (1 - p), m Bernoulli(1 - p)  dx = dy m / (1 - p)
- *   stop_gradient         y = x                                  none
+ *   neg                   y = -x                               dx = -dy
+ *   scale                 y = c x + d                          dx = c dy
+ *   exponential           y = e^x                              dx = dy y
+ *   logarithm             y = ln x                             dx = dy / x
+ *   square_root           y = sqrt(x)                          dx = dy / 2y
+ *   square                y = x^2                              dx = 2 x dy
+ *   hyperbolic_tangent    y = tanh x                           dx = dy (1 - y^2)
+ *   sigmoid               y = 1/(1 + e^-x)                     dx = dy y (1 - y)
+ *   silu                  y = x s(x), s the sigmoid            dx = dy (y + s(x) (1 - y))
+ *   relu                  y = max(x, 0)                        dx = dy where x > 0
+ *   leaky_relu            y = x, or c x below 0                dx = dy, or c dy
+ *   gelu                  y = x P(x), P normal distribution    dx = dy (P(x) + x p(x))
+ *   gelu_tanh             y = x s(v), v cubic in x             gelu_tanh.c
+ *   softplus              y = ln(1 + e^x)                      dx = dy s(x)
+ *   clamp                 y = x within [a, b]                  dx = dy inside
+ *   dropout               y = x m / (1 - p), P(m = 1) = 1 - p  dx = dy m / (1 - p)
+ *   stop_gradient         y = x                                none
  *
  *   two arrays, broadcast (broadcast.h); where: of one shape
- *   add                   y = a + b                              da = dy, db = dy
- *   subtract              y = a - b                              da = dy, db = -dy
- *   multiply              y = a b                                da = dy b, db = dy a
- *   divide                y = a / b                              da = dy / b, db = -dy a / b^2
- *   where                 y = a where mask, else b               da = dy there, db elsewhere
+ *   add                   y = a + b                            da = dy, db = dy
+ *   subtract              y = a - b                            da = dy, db = -dy
+ *   multiply              y = a b                              da = dy b, db = dy a
+ *   divide                y = a / b                            da = dy/b, db = -dy y/b
+ *   where                 y = a where mask, else b             da = dy there, else db
  *
  *   over axes
- *   sum, mean, max        y = sum, average, largest of x         dx = dy, dy/n, dy at the largest
- *   softmax               y_i = e^x_i / sum e^x_j                softmax.c
- *   log_softmax           y_i = x_i - ln sum e^x_j               softmax.c
- *   group_norm            y = gamma (x - mean) / std + beta      group_norm.c
- *   group_norm_silu       y = silu(group_norm(x))                group_norm.c
- *   layer_norm            the same for each position             layer_norm.c
+ *   sum, mean, max        y = sum, average, largest of x       dx = dy, dy/n, dy at max
+ *   softmax               y_i = e^x_i / sum e^x_j              softmax.c
+ *   log_softmax           y_i = x_i - ln sum e^x_j             softmax.c
+ *   group_norm            y = gamma (x - mean) / std + beta    group_norm.c
+ *   group_norm_silu       y = silu(group_norm(x))              group_norm.c
+ *   layer_norm            the same for each position           layer_norm.c
  *
  *   rearranging
  *   reshape, permute, slice, concat, embedding, upsample, depth_to_space, reflect_pad
- *                         y[i] = x[place(i)]                     dx[place(i)] += dy[i]
+ *                         y[i] = x[place(i)]                   dx[place(i)] += dy[i]
  *
  *   products and filters: linear in each input
- *   linear                y = x W' + b                           dx = dy W, dW = dy' x, db = sum dy
- *   matmul                y = a b, batched                       da = dy b', db = a' dy
- *   conv2d                y = x * w + b                          tensor/convolution.h
- *   attention             y = softmax(q k' / sqrt(D)) v          attention.c
- *   resample_down, _up    fixed filter, half or double size      each the transpose of the other
- *   average_pool          mean of K x K pixels                   dx = dy / K^2
- *   resize                bilinear                               resize.c
+ *   linear                y = x W' + b                         dx = dy W, dW = dy' x,
+ *                                                              db = sum dy
+ *   matmul                y = a b, batched                     da = dy b', db = a' dy
+ *   conv2d                y = x * w + b                        tensor/convolution.h
+ *   attention             y = softmax(q k' / sqrt(D)) v        attention.c
+ *   resample_down, _up    fixed filter, half or double size    transposes of each other
+ *   average_pool          mean of K x K pixels                 dx = dy / K^2
+ *   resize                bilinear                             resize.c
  *
  *   losses
- *   mse                   y[n] = mean over n of (x - target)^2   dx = 2 (x - target) dy[n] / D
- *   cross_entropy         y[n] = -ln softmax(x[n])[label[n]]     dx = dy (softmax - onehot)
- *   gaussian_kl           y = KL(N(m, e^l) || N(M, e^L))         gaussian_kl.c
- *   discretized_gaussian  y = ln probability of a pixel's bin    discretized_gaussian.c
+ *   mse                   y[n] = mean of (x[n] - target[n])^2  dx = 2 (x - target) dy / D
+ *   cross_entropy         y[n] = -ln softmax(x[n])[label[n]]   dx = dy (softmax - onehot)
+ *   gaussian_kl           y = KL(N(m, e^l) || N(M, e^L))       gaussian_kl.c
+ *   discretized_gaussian  y = ln probability of a pixel's bin  discretized_gaussian.c
  *
- * Every function returns a variable that belongs to the tape, and dies with the shapes in the
- * message when they do not fit.  Names that libc took are written out (exponential, divide). */
+ * Each returns a variable that belongs to the tape, and dies with the shapes in the
+ * message when they do not fit.  Names that libc took are written out (exponential,
+ * divide). */
 #ifndef AUTOGRAD_OPS_H
 #define AUTOGRAD_OPS_H
 
 #include "autograd/tape.h"
 #include "tensor/random.h"
 
-/* ---- each number by itself: y has the shape of x -------------------------------------------- */
+/* ---- each number by itself: y has the shape of x ----------------------------------- */
 
 Var *neg(Tape *t, Var *x);
-Var *scale(Tape *t, Var *x, double c, double d);        /* c x + d */
+Var *scale(Tape *t, Var *x, double c, double d);    /* c x + d */
 Var *exponential(Tape *t, Var *x);
 Var *logarithm(Tape *t, Var *x);
 Var *square_root(Tape *t, Var *x);
 Var *square(Tape *t, Var *x);
 Var *hyperbolic_tangent(Tape *t, Var *x);
 Var *sigmoid(Tape *t, Var *x);
-Var *silu(Tape *t, Var *x);                             /* also called swish */
+Var *silu(Tape *t, Var *x);                         /* also called swish */
 Var *relu(Tape *t, Var *x);
 Var *leaky_relu(Tape *t, Var *x, double c);
-Var *gelu(Tape *t, Var *x);                             /* exact, with the error function */
-Var *gelu_tanh(Tape *t, Var *x);                        /* its tanh approximation */
+Var *gelu(Tape *t, Var *x);                         /* exact, with the error function */
+Var *gelu_tanh(Tape *t, Var *x);                    /* its tanh approximation */
 Var *softplus(Tape *t, Var *x);
-Var *clamp(Tape *t, Var *x, double a, double b);        /* dies unless a <= b */
+Var *clamp(Tape *t, Var *x, double a, double b);    /* dies unless a <= b */
 
-/* Zeroes each number with probability p and divides the rest by 1-p.  Number i is kept iff
- * random_uniform(r, first + i) >= p, so the mask is computed again rather than stored. */
+/* Zeroes each number with probability p and divides the rest by 1-p.  Number i is kept
+ * iff random_uniform(r, first + i) >= p: the mask is computed again, not stored. */
 Var *dropout(Tape *t, Var *x, double p, Random r, uint64_t first);
 
 /* x as a constant: nothing before it gets a gradient through it. */
 Var *stop_gradient(Tape *t, Var *x);
 
-/* ---- two arrays ------------------------------------------------------------------------------ */
+/* ---- two arrays -------------------------------------------------------------------- */
 
-/* The shapes have the same rank, and along each axis the same size or one of them has 1, which
- * is repeated: [N, H, W, C] + [N, 1, 1, C]. */
+/* The shapes have the same rank, and along each axis the same size or one of them has 1,
+ * which is repeated: [N, H, W, C] + [N, 1, 1, C]. */
 Var *add(Tape *t, Var *a, Var *b);
 Var *subtract(Tape *t, Var *a, Var *b);
 Var *multiply(Tape *t, Var *a, Var *b);
@@ -100,10 +102,10 @@ Var *divide(Tape *t, Var *a, Var *b);
 /* a where mask is not 0, else b.  All of one shape; the mask gets no gradient. */
 Var *where(Tape *t, Var *mask, Var *a, Var *b);
 
-/* ---- over axes ------------------------------------------------------------------------------- */
+/* ---- over axes --------------------------------------------------------------------- */
 
-/* Over a set of axes, AXIS(1) | AXIS(2) or ALL_AXES, which stay with size 1.  Of several largest
- * numbers, max sends the gradient to the first. */
+/* Over a set of axes, AXIS(1) | AXIS(2) or ALL_AXES, which stay with size 1.  Of several
+ * largest numbers, max sends the gradient to the first. */
 Var *sum(Tape *t, Var *x, unsigned axes);
 Var *mean(Tape *t, Var *x, unsigned axes);
 Var *max(Tape *t, Var *x, unsigned axes);
@@ -112,9 +114,9 @@ Var *max(Tape *t, Var *x, unsigned axes);
 Var *softmax(Tape *t, Var *x);
 Var *log_softmax(Tape *t, Var *x);
 
-/* Group normalisation (Wu & He 2018): brings each of G groups of channels of each sample to mean 0
- * and variance 1, then scales and shifts each channel.  x [N, ..., C]; gamma, beta [C], or
- * [N, 1, 1, C] to differ from sample to sample; G divides C. */
+/* Group normalisation (Wu & He 2018): brings each of G groups of channels of each sample
+ * to mean 0 and variance 1, then scales and shifts each channel.  x [N, ..., C]; gamma,
+ * beta [C], or [N, 1, 1, C] to differ from sample to sample; G divides C. */
 Var *group_norm(Tape *t, Var *x, Var *gamma, Var *beta, int G, double eps);
 
 /* silu(group_norm(...)) in one pass over memory. */
@@ -123,10 +125,10 @@ Var *group_norm_silu(Tape *t, Var *x, Var *gamma, Var *beta, int G, double eps);
 /* The same over the channels of each position: x [..., C], gamma, beta [C]. */
 Var *layer_norm(Tape *t, Var *x, Var *gamma, Var *beta, double eps);
 
-/* ---- rearranging ----------------------------------------------------------------------------- */
+/* ---- rearranging ------------------------------------------------------------------- */
 
-Var *reshape(Tape *t, Var *x, Shape shape);             /* equally many numbers, same order */
-Var *permute(Tape *t, Var *x, const int order[]);       /* axis i of y is axis order[i] of x */
+Var *reshape(Tape *t, Var *x, Shape shape);        /* equally many numbers, same order */
+Var *permute(Tape *t, Var *x, const int order[]);  /* axis i of y is axis order[i] of x */
 
 /* Entries first ... first+count-1 along an axis. */
 Var *slice(Tape *t, Var *x, int axis, int first, int count);
@@ -144,39 +146,43 @@ Var *upsample(Tape *t, Var *x);
  * y[n][h*B + i][w*B + j][c] = x[n][h][w][(i*B + j)*C + c]. */
 Var *depth_to_space(Tape *t, Var *x, int B);
 
-/* Mirrors the image at its edges; margin = {top, bottom, left, right}, each below the side. */
+/* Mirrors the image at its edges; margin = {top, bottom, left, right}, each below
+ * the side. */
 Var *reflect_pad(Tape *t, Var *x, const int margin[4]);
 
-/* ---- products and filters -------------------------------------------------------------------- */
+/* ---- products and filters ---------------------------------------------------------- */
 
 /* y[..., o] = sum_i x[..., i] w[o, i] + b[o]:  x [..., I], w [O, I], b [O] or NULL. */
 Var *linear(Tape *t, Var *x, Var *w, Var *b);
 
-/* For each entry of the leading axes, which are equal: [..., M, K] times [..., K, N].  A factor
- * said to be transposed is stored as [..., K, M] or [..., N, K]. */
+/* For each entry of the leading axes, which are equal: [..., M, K] times [..., K, N].  A
+ * factor said to be transposed is stored as [..., K, M] or [..., N, K]. */
 Var *matmul(Tape *t, Var *a, bool transpose_a, Var *b, bool transpose_b);
 
-/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], b [O] or NULL; y [N, OH, OW, O].
- * `pad` zeros above and left, `pad_end` below and right; OH = (H + pad + pad_end - K)/stride + 1. */
+/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], b [O] or NULL;
+ * y [N, OH, OW, O].  `pad` zeros above and left, `pad_end` below and right;
+ * OH = (H + pad + pad_end - K)/stride + 1. */
 Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end);
 
-/* Scaled dot-product attention (Vaswani 2017).  q [N, ..., C], k, v [N, ..., C]; the middle axes
- * are the tokens, of which k and v may have another number.  Channels are split into `heads` heads
- * of D = C/heads, each on its own: y = softmax(q k' / sqrt(D)) v, with the shape of q. */
+/* Scaled dot-product attention (Vaswani 2017).  q [N, ..., C], k, v [N, ..., C]; the
+ * middle axes are the tokens, of which k and v may have another number.  Channels are
+ * split into `heads` heads of D = C/heads, each on its own:
+ * y = softmax(q k' / sqrt(D)) v, with the shape of q. */
 Var *attention(Tape *t, Var *q, Var *k, Var *v, int heads);
 
-/* Half or double size through the low-pass filter taps[n] / sum, along both axes (resample.c).
- * x [N, H, W, C]; 1 <= n <= 8. */
+/* Half or double size through the low-pass filter taps[n] / sum, along both axes
+ * (resample.c).  x [N, H, W, C]; 1 <= n <= 8. */
 Var *resample_down(Tape *t, Var *x, const Real taps[], int n, int pad);
 Var *resample_up(Tape *t, Var *x, const Real taps[], int n, int pad);
 
-/* The average of each K x K block.  x [N, H, W, C], K divides H and W; y [N, H/K, W/K, C]. */
+/* The average of each K x K block.  x [N, H, W, C], K divides H and W;
+ * y [N, H/K, W/K, C]. */
 Var *average_pool(Tape *t, Var *x, int K);
 
 /* Bilinear, pixel centres aligned.  x [N, h, w, C], y [N, H, W, C]. */
 Var *resize(Tape *t, Var *x, int H, int W);
 
-/* ---- losses ---------------------------------------------------------------------------------- */
+/* ---- losses ------------------------------------------------------------------------ */
 
 /* Mean squared error of each sample.  x, target [N, ...]; y [N]. */
 Var *mse(Tape *t, Var *x, Var *target);
@@ -187,7 +193,8 @@ Var *cross_entropy(Tape *t, Var *x, const int *label);
 /* KL(N(mean1, e^log_var1) || N(mean2, e^log_var2)), number by number, in nats. */
 Var *gaussian_kl(Tape *t, Var *mean1, Var *log_var1, Var *mean2, Var *log_var2);
 
-/* ln of the probability of x's bin of 2/255 under N(mean, e^(2 log_scale)), number by number. */
+/* ln of the probability of x's bin of 2/255 under N(mean, e^(2 log_scale)), number
+ * by number. */
 Var *discretized_gaussian(Tape *t, Var *x, Var *mean, Var *log_scale);
 
 /* The values of the last two for single numbers, in double in both builds. */

@@ -1,5 +1,5 @@
-/* Enlarges an image by its mirror image at each edge; the edge pixel itself is not repeated:
- * a b c d becomes c b | a b c d | c b.
+/* Enlarges an image by its mirror image at each edge; the edge pixel itself is not
+ * repeated: a b c d becomes c b | a b c d | c b.
  *
  *     y[h][w] = x[m(h - top)][m(w - left)],   m(i) = |i| reflected at H - 1
  *
@@ -19,11 +19,12 @@ Var *reflect_pad(Tape *t, Var *x, const int margin[4])
     const int *d = x->shape.dim;
     bool fits = x->shape.rank == 4;
     for (int i = 0; fits && i < 4; i++) fits = margin[i] >= 0 && margin[i] < d[1 + i / 2];
-    require(fits, "reflect_pad of %s by %d, %d, %d, %d; each must be less than the image's side",
-            SHOW(x->shape), margin[0], margin[1], margin[2], margin[3]);
-    Shape y = SHAPE(d[0], d[1] + margin[0] + margin[1], d[2] + margin[2] + margin[3], d[3]);
-    return tape_push(t, &reflect_pad_op, y, 1, (Var *[]){x}, &(Args){margin[0], margin[2]},
-                     sizeof(Args));
+    require(fits, "reflect_pad of %s by %d, %d, %d, %d; each must be less than the "
+            "image's side", SHOW(x->shape), margin[0], margin[1], margin[2], margin[3]);
+    Shape y = SHAPE(d[0], d[1] + margin[0] + margin[1], d[2] + margin[2] + margin[3],
+                    d[3]);
+    return tape_push(t, &reflect_pad_op, y, 1, (Var *[]){x},
+                     &(Args){margin[0], margin[2]}, sizeof(Args));
 }
 
 static int mirror(int i, int size)
@@ -38,7 +39,8 @@ static size_t source_of(const Var *y, int n, int h, int w)
     const Args *s = y->args;
     const int *d = y->in[0]->shape.dim;
     int i = mirror(h - s->top, d[1]), j = mirror(w - s->left, d[2]);
-    return (((size_t)n * (size_t)d[1] + (size_t)i) * (size_t)d[2] + (size_t)j) * (size_t)d[3];
+    return (((size_t)n * (size_t)d[1] + (size_t)i) * (size_t)d[2] + (size_t)j) *
+           (size_t)d[3];
 }
 
 /* y = x there, or dx += dy. */

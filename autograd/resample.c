@@ -1,15 +1,15 @@
-/* Halving and doubling an image through a fixed low-pass filter (Karras 2022, networks.py).
+/* Halving and doubling an image through a low-pass filter (Karras 2022, networks.py).
  *
  *     down  y[h] = sum_i f[i] x[2h + i - pad]                  size (H + 2 pad - n)/2 + 1
  *     up    y[2h + i - pad] += 2 f[i] x[h]                     size 2 (H - 1) - 2 pad + n
  *
- * along both axes, with f = taps / sum(taps); x is 0 outside the image.  Taps (1, 1) average and
- * repeat; (1, 3, 3, 1) with pad 1 blur on the way, so that fine patterns do not turn into coarse
- * ones (aliasing).  Up is twice (four times, for two axes) the transpose of down, so each is the
- * other's backward:
+ * along both axes, with f = taps / sum(taps); x is 0 outside the image.  Taps (1, 1)
+ * average and repeat; (1, 3, 3, 1) with pad 1 blur on the way, so that fine patterns do
+ * not turn into coarse ones (aliasing).  Up is twice (four times, for two axes) the
+ * transpose of down, so each is the other's backward:
  *
- *     small = gather(large), large = scatter(small): a pixel of the one meets a pixel of the
- *     other through f[i] where  large index = 2 * small index + i - pad. */
+ *     small = gather(large), large = scatter(small): a pixel of the one meets a pixel of
+ *     the other through f[i] where  large index = 2 * small index + i - pad. */
 #include <string.h>
 
 #include "autograd/ops.h"
@@ -43,9 +43,10 @@ Var *resample_down(Tape *t, Var *x, const Real taps[], int n, int pad)
 {
     Args s = make_args(x, taps, n, pad);
     const int *d = x->shape.dim;
-    require(d[1] + 2 * pad >= n && d[2] + 2 * pad >= n, "resample_down of %s with %d taps",
-            SHOW(x->shape), n);
-    Shape y = SHAPE(d[0], (d[1] + 2 * pad - n) / 2 + 1, (d[2] + 2 * pad - n) / 2 + 1, d[3]);
+    require(d[1] + 2 * pad >= n && d[2] + 2 * pad >= n,
+            "resample_down of %s with %d taps", SHOW(x->shape), n);
+    Shape y = SHAPE(d[0], (d[1] + 2 * pad - n) / 2 + 1, (d[2] + 2 * pad - n) / 2 + 1,
+                    d[3]);
     return tape_push(t, &resample_down_op, y, 1, (Var *[]){x}, &s, sizeof s);
 }
 
@@ -54,9 +55,10 @@ Var *resample_up(Tape *t, Var *x, const Real taps[], int n, int pad)
     Args s = make_args(x, taps, n, pad);
     const int *d = x->shape.dim;
     int H = 2 * (d[1] - 1) - 2 * pad + n, W = 2 * (d[2] - 1) - 2 * pad + n;
-    require(H > 0 && W > 0, "resample_up of %s with %d taps and padding %d", SHOW(x->shape), n,
-            pad);
-    return tape_push(t, &resample_up_op, SHAPE(d[0], H, W, d[3]), 1, (Var *[]){x}, &s, sizeof s);
+    require(H > 0 && W > 0, "resample_up of %s with %d taps and padding %d",
+            SHOW(x->shape), n, pad);
+    return tape_push(t, &resample_up_op, SHAPE(d[0], H, W, d[3]), 1, (Var *[]){x}, &s,
+                     sizeof s);
 }
 
 /* to[c] += weight * from[c] */
@@ -66,7 +68,8 @@ static void add_pixel(Real *to, const Real *from, Real weight, int C)
 }
 
 /* small += scale * (large filtered and thinned) */
-static void gather(Real *small, Shape s, const Real *large, Shape l, const Args *a, Real scale)
+static void gather(Real *small, Shape s, const Real *large, Shape l, const Args *a,
+                   Real scale)
 {
     int C = s.dim[3];
 #pragma omp parallel for schedule(static)
@@ -85,8 +88,10 @@ static void gather(Real *small, Shape s, const Real *large, Shape l, const Args 
     }
 }
 
-/* large += scale * (small spread and filtered): the transpose, each thread with rows of its own */
-static void scatter(Real *large, Shape l, const Real *small, Shape s, const Args *a, Real scale)
+/* large += scale * (small spread and filtered): the transpose,
+ * each thread with rows of its own */
+static void scatter(Real *large, Shape l, const Real *small, Shape s, const Args *a,
+                    Real scale)
 {
     int C = s.dim[3];
 #pragma omp parallel for schedule(static)

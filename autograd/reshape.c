@@ -2,8 +2,8 @@
  *
  *     y[i] = x[i]            dx[i] += dy[i]
  *
- * It copies: a view would share its memory with x, and then either could be released only with
- * the other.  In a U-Net nothing large is reshaped. */
+ * It copies: a view would share its memory with x, and then either could be released only
+ * with the other.  In a U-Net nothing large is reshaped. */
 #include <string.h>
 
 #include "autograd/ops.h"

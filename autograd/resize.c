@@ -1,10 +1,10 @@
-/* Bilinear resizing.  Pixel centres of both images lie on the same picture (align_corners false
- * in PyTorch): output pixel h looks at the input at
+/* Bilinear resizing.  Pixel centres of both images lie on the same picture (align_corners
+ * false in PyTorch): output pixel h looks at the input at
  *
  *     u = max((h + 1/2) H/OH - 1/2, 0),   i = floor(u),   r = u - i
  *     y[h] = (1 - r) x[i] + r x[min(i + 1, H - 1)]
  *
- * along both axes.  It is linear in x; backward spreads each dy over the same four pixels. */
+ * along both axes.  Linear in x; backward spreads each dy over the same four pixels. */
 #include "autograd/ops.h"
 #include "tensor/error.h"
 
@@ -16,7 +16,8 @@ static const Op resize_op = {.name = "resize", .forward = resize_forward,
 Var *resize(Tape *t, Var *x, int H, int W)
 {
     const int *d = x->shape.dim;
-    require(x->shape.rank == 4 && H > 0 && W > 0, "resize of %s to %dx%d", SHOW(x->shape), H, W);
+    require(x->shape.rank == 4 && H > 0 && W > 0, "resize of %s to %dx%d", SHOW(x->shape),
+            H, W);
     return tape_push(t, &resize_op, SHAPE(d[0], H, W, d[3]), 1, (Var *[]){x}, NULL, 0);
 }
 
@@ -31,8 +32,8 @@ static Neighbours neighbours_of(int h, int size, int out_size)
     return (Neighbours){{i, i + 1 < size ? i + 1 : size - 1}, {1 - r, r}};
 }
 
-/* For each output pixel, adds share * from to `to`: y from x, or dx from dy.  The images of a
- * batch are shared out among the threads, for the pixels of dx overlap. */
+/* For each output pixel, adds share * from to `to`: y from x, or dx from dy.  The images
+ * of a batch are shared out among the threads, for the pixels of dx overlap. */
 static void spread(const Var *y, Real *x, Real *out, bool forward)
 {
     const int *d = y->in[0]->shape.dim, *o = y->shape.dim;
@@ -41,7 +42,8 @@ static void spread(const Var *y, Real *x, Real *out, bool forward)
     for (int n = 0; n < o[0]; n++)
         for (int h = 0; h < o[1]; h++)
             for (int w = 0; w < o[2]; w++) {
-                Neighbours a = neighbours_of(h, d[1], o[1]), b = neighbours_of(w, d[2], o[2]);
+                Neighbours a = neighbours_of(h, d[1], o[1]);
+                Neighbours b = neighbours_of(w, d[2], o[2]);
                 Real *to = out + (((size_t)n * (size_t)o[1] + (size_t)h) * (size_t)o[2] +
                                   (size_t)w) * C;
                 for (size_t c = 0; forward && c < C; c++) to[c] = 0;

@@ -3,4 +3,7 @@
 
 UNARY(scale, NEITHER, constant->a * x + constant->b, constant->a)
 
-Var *scale(Tape *t, Var *x, double c, double d) { return unary_push(t, &scale_op, x, c, d); }
+Var *scale(Tape *t, Var *x, double c, double d)
+{
+    return unary_push(t, &scale_op, x, c, d);
+}

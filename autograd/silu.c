@@ -1,4 +1,5 @@
-/* SiLU, also called swish (Elfwing 2017; Ramachandran 2017): the activation of every U-Net here.
+/* SiLU, also called swish (Elfwing 2017; Ramachandran 2017): the activation of every
+ * U-Net here.
  *
  *     s = 1 / (1 + e^-x)         y = x s
  *     dy/dx = s + x s (1 - s) = s (1 + x (1 - s)) */
@@ -7,7 +8,8 @@
 
 static void silu_forward(Var *y);
 static void silu_backward(Var *y);
-static const Op silu_op = {.name = "silu", .forward = silu_forward, .backward = silu_backward,
+static const Op silu_op = {.name = "silu", .forward = silu_forward,
+                           .backward = silu_backward,
                            .cheap = true, .reads_inputs = true};
 
 Var *silu(Tape *t, Var *x)

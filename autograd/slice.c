@@ -2,7 +2,7 @@
  *
  *     y = x[..., first : first+count, ...]            dx[the same part] += dy
  *
- * With the axes from `axis` on flattened, x has rows of X numbers and y takes a run from each. */
+ * With the axes from `axis` on flattened, x has rows of X numbers, y a run of each. */
 #include <string.h>
 
 #include "autograd/ops.h"
@@ -19,11 +19,13 @@ Var *slice(Tape *t, Var *x, int axis, int first, int count)
 {
     Shape shape = x->shape;
     require(axis >= 0 && axis < shape.rank && first >= 0 && count > 0 &&
-            first <= shape.dim[axis] - count, "slice: %d entries from %d along axis %d of %s",
-            count, first, axis, SHOW(x->shape));
+            first <= shape.dim[axis] - count,
+            "slice: %d entries from %d along axis %d of %s", count, first, axis,
+            SHOW(x->shape));
     size_t inner = 1;
     for (int i = axis + 1; i < shape.rank; i++) inner *= (size_t)shape.dim[i];
-    Args args = {(size_t)shape.dim[axis] * inner, (size_t)first * inner, (size_t)count * inner};
+    Args args = {(size_t)shape.dim[axis] * inner, (size_t)first * inner,
+                 (size_t)count * inner};
     shape.dim[axis] = count;
     return tape_push(t, &slice_op, shape, 1, (Var *[]){x}, &args, sizeof args);
 }

@@ -3,9 +3,9 @@
  *     y_i = e^(x_i) / sum_j e^(x_j)                   dx_i += y_i (dy_i - sum_j dy_j y_j)
  *     l_i = x_i - ln sum_j e^(x_j)                    dx_i += dl_i - e^(l_i) sum_j dl_j
  *
- * from dy_i/dx_j = y_i (delta_ij - y_j) and dl_i/dx_j = delta_ij - y_j.  The largest x is taken
- * off first: that changes nothing in the quotient, and no exponential overflows.  log_softmax is
- * an operation of its own because the logarithm of a y that has become 0 is lost. */
+ * from dy_i/dx_j = y_i (delta_ij - y_j) and dl_i/dx_j = delta_ij - y_j.  The largest x is
+ * taken off first: that changes nothing in the quotient, and no exponential overflows.
+ * log_softmax is an operation of its own: the logarithm of a y that became 0 is lost. */
 #include "autograd/ops.h"
 #include "tensor/elementary.h"
 

@@ -3,6 +3,7 @@
  * A ReLU without the kink.  The second form cannot overflow. */
 #include "autograd/unary.h"
 
-UNARY(softplus, INPUT, (x > 0 ? x : 0) + (Real)log1p(exp(-fabs((double)x))), real_sigmoid(x))
+UNARY(softplus, INPUT, (x > 0 ? x : 0) + (Real)log1p(exp(-fabs((double)x))),
+      real_sigmoid(x))
 
 Var *softplus(Tape *t, Var *x) { return unary_push(t, &softplus_op, x, 0, 0); }

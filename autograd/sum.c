@@ -1,10 +1,10 @@
-/* Sum and mean over some axes, which stay with size 1, so that the result can be combined with x
- * again:  sum of [N, H, W, C] over AXIS(1) and AXIS(2) is [N, 1, 1, C].
+/* Sum and mean over some axes, which stay with size 1, so that the result can be combined
+ * with x again:  sum of [N, H, W, C] over AXIS(1) and AXIS(2) is [N, 1, 1, C].
  *
  *     y = scale * sum of x over those axes            dx += scale dy, repeated
  *
- * with scale 1 for the sum, 1/(how many) for the mean.  It is broadcasting the other way round:
- * what is repeated there is summed here (broadcast.h). */
+ * with scale 1 for the sum, 1/(how many) for the mean.  It is broadcasting the other way
+ * round: what is repeated there is summed here (broadcast.h). */
 #include <string.h>
 
 #include "autograd/broadcast.h"
@@ -14,8 +14,10 @@ typedef struct { Broadcast b; Real scale; } Args;
 
 static void sum_forward(Var *y);
 static void sum_backward(Var *y);
-static const Op sum_op = {.name = "sum", .forward = sum_forward, .backward = sum_backward};
-static const Op mean_op = {.name = "mean", .forward = sum_forward, .backward = sum_backward};
+static const Op sum_op = {.name = "sum", .forward = sum_forward,
+                          .backward = sum_backward};
+static const Op mean_op = {.name = "mean", .forward = sum_forward,
+                           .backward = sum_backward};
 
 static Var *push(Tape *t, const Op *op, Var *x, unsigned axes)
 {

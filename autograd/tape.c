@@ -28,7 +28,10 @@ void tape_destroy(Tape *t)
     *t = (Tape){0};
 }
 
-static Real *new_array(Var *v) { return pool_alloc(&v->tape->pool, v->size * sizeof(Real)); }
+static Real *new_array(Var *v)
+{
+    return pool_alloc(&v->tape->pool, v->size * sizeof(Real));
+}
 
 static Var *new_var(Tape *t, Shape shape)
 {
@@ -96,13 +99,14 @@ Var *tape_push(Tape *t, const Op *op, Shape shape, int inputs, Var *const in[],
     y->inputs = inputs;
     for (int i = 0; i < inputs; i++) {
         require(in[i]->tape == t, "%s: input %d is on another tape", op->name, i);
-        require(in[i]->value, "%s: input %d, %s %s, was discarded before this use", op->name,
-                i, name_of(in[i]), SHOW(in[i]->shape));
+        require(in[i]->value, "%s: input %d, %s %s, was discarded before this use",
+                op->name, i, name_of(in[i]), SHOW(in[i]->shape));
         y->in[i] = in[i];
         y->needs_grad |= in[i]->needs_grad;
     }
     for (int i = 0; i < inputs; i++)
-        in[i]->wanted |= t->recording && (op->cheap || (y->needs_grad && op->reads_inputs));
+        in[i]->wanted |= t->recording &&
+                         (op->cheap || (y->needs_grad && op->reads_inputs));
     if (args_size) {
         y->args = arena_alloc(&t->records, args_size);
         memcpy(y->args, args, args_size);
@@ -161,8 +165,9 @@ void backward(Var *loss)
 {
     Tape *t = loss->tape;
     require(t->recording, "backward on a tape that does not record");
-    require(!t->done, "backward has run already on this tape: each line released its values on "
-            "the way.  Compute the loss again, or add two losses and call backward once");
+    require(!t->done, "backward has run already on this tape: each line released its "
+            "values on the way.  Compute the loss again, or add two losses and call "
+            "backward once");
     require(loss->size == 1, "backward from %s; the loss must be a single number",
             SHOW(loss->shape));
     require(loss->needs_grad, "the loss depends on nothing that needs a gradient");

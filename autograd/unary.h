@@ -1,13 +1,13 @@
 /* Operations that work on each number by itself: y[i] = f(x[i]).
  *
- * All have the lines of silu.c, which is written out; UNARY writes them from four entries:
+ * All have the lines of silu.c, which is written out; UNARY makes them of four entries:
  *
  *     UNARY(square, INPUT, x * x, 2 * x)
  *
  *   name    of the operation; its record is square_op
- *   known   what the slope is written in: INPUT (x), OUTPUT (y) or NEITHER.  It tells the tape
- *           which value backward will read.  Choose OUTPUT where you can: y is often needed by
- *           the next operation anyway
+ *   known   what the slope is written in: INPUT (x), OUTPUT (y) or NEITHER.  It tells
+ *           the tape which value backward will read.  Choose OUTPUT where you can: y is
+ *           often needed by the next operation anyway
  *   value   f(x)
  *   slope   dy/dx;  dx[i] += dy[i] * slope
  *
@@ -33,30 +33,30 @@ static inline Var *unary_push(Tape *t, const Op *op, Var *x, double a, double b)
 #define OUTPUT_VALUE(v, i)  Real y = (v)->value[i];
 #define NEITHER_VALUE(v, i)
 
-#define UNARY(name_, known, value_, slope)                                                   \
-    static void name_##_forward(Var *v)                                                      \
-    {                                                                                        \
-        const Constants *constant = v->args;                                                 \
-        Real *out = v->value;                                                                \
-        (void)constant;                                                                      \
-        _Pragma("omp parallel for simd schedule(static)")                                    \
-        for (size_t i = 0; i < v->size; i++) {                                               \
-            Real x = v->in[0]->value[i];                                                     \
-            out[i] = value_;                                                                 \
-        }                                                                                    \
-    }                                                                                        \
-    static void name_##_backward(Var *v)                                                     \
-    {                                                                                        \
-        const Constants *constant = v->args;                                                 \
-        Real *dx = var_grad(v->in[0]), *dy = v->grad;                                        \
-        (void)constant;                                                                      \
-        _Pragma("omp parallel for simd schedule(static)")                                    \
-        for (size_t i = 0; i < v->size; i++) {                                               \
-            known##_VALUE(v, i)                                                              \
-            dx[i] += dy[i] * (slope);                                                        \
-        }                                                                                    \
-    }                                                                                        \
-    static const Op name_##_op = {.name = #name_, .forward = name_##_forward,                \
+#define UNARY(name_, known, value_, slope)                                          \
+    static void name_##_forward(Var *v)                                             \
+    {                                                                               \
+        const Constants *constant = v->args;                                        \
+        Real *out = v->value;                                                       \
+        (void)constant;                                                             \
+        _Pragma("omp parallel for simd schedule(static)")                           \
+        for (size_t i = 0; i < v->size; i++) {                                      \
+            Real x = v->in[0]->value[i];                                            \
+            out[i] = value_;                                                        \
+        }                                                                           \
+    }                                                                               \
+    static void name_##_backward(Var *v)                                            \
+    {                                                                               \
+        const Constants *constant = v->args;                                        \
+        Real *dx = var_grad(v->in[0]), *dy = v->grad;                               \
+        (void)constant;                                                             \
+        _Pragma("omp parallel for simd schedule(static)")                           \
+        for (size_t i = 0; i < v->size; i++) {                                      \
+            known##_VALUE(v, i)                                                     \
+            dx[i] += dy[i] * (slope);                                               \
+        }                                                                           \
+    }                                                                               \
+    static const Op name_##_op = {.name = #name_, .forward = name_##_forward,       \
                                   .backward = name_##_backward, known##_FLAG};
 
 #endif

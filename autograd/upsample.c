@@ -15,8 +15,8 @@ Var *upsample(Tape *t, Var *x)
 {
     const int *d = x->shape.dim;
     require(x->shape.rank == 4, "upsample: x is %s, want [N, H, W, C]", SHOW(x->shape));
-    return tape_push(t, &upsample_op, SHAPE(d[0], 2 * d[1], 2 * d[2], d[3]), 1, (Var *[]){x},
-                     NULL, 0);
+    return tape_push(t, &upsample_op, SHAPE(d[0], 2 * d[1], 2 * d[2], d[3]), 1,
+                     (Var *[]){x}, NULL, 0);
 }
 
 static void upsample_forward(Var *y)

@@ -1,12 +1,13 @@
 /* Choosing number by number.
  *
- *     y = a where mask is not 0, else b            da += dy there            db += dy elsewhere */
+ *     y = a where mask is not 0, else b      da += dy there      db += dy elsewhere */
 #include "autograd/ops.h"
 
 static void where_forward(Var *y);
 static void where_backward(Var *y);
 static const Op where_op = {.name = "where", .forward = where_forward,
-                            .backward = where_backward, .cheap = true, .reads_inputs = true};
+                            .backward = where_backward, .cheap = true,
+                            .reads_inputs = true};
 
 Var *where(Tape *t, Var *mask, Var *a, Var *b)
 {

@@ -1,8 +1,8 @@
 /* How fast the heavy kernels run, as a share of what the machine can do at best.
  *
  * Each row is timed beside the peak: a loop of nothing but independent multiply-adds, run
- * for the same number of threads right before, because shared machines drift.  A row whose
- * result differs too much from the plain version prints the difference instead of a time.
+ * for the same number of threads right before, because shared machines drift.  A row
+ * whose result differs too much from the plain version prints the difference, no time.
  *
  *     build/<config>/bench/kernels [threads] */
 #include <stdio.h>
@@ -31,7 +31,10 @@ typedef struct { const Convolution *g; Real *x, *y, *w; } Job;
 
 static void forward(Job *j) { convolution(j->y, j->x, j->w, NULL, j->g); }
 static void backward_input(Job *j) { convolution_backward_input(j->x, j->y, j->w, j->g); }
-static void backward_weight(Job *j) { convolution_backward_weight(j->w, j->y, j->x, j->g); }
+static void backward_weight(Job *j)
+{
+    convolution_backward_weight(j->w, j->y, j->x, j->g);
+}
 
 static const struct { const char *name; void (*run)(Job *); } passes[] = {
     {"forward", forward}, {"backward input", backward_input},
@@ -65,7 +68,8 @@ static void time_convolution(int N, int size, int in, int out, int K)
     double flops = 2.0 * (double)pixels * in * out * K * K;
     printf("%4d x %2dx%-2d  %3d -> %-3d  %dx%d", N, size, size, in, out, K, K);
     for (int p = 0; p < 3; p++) {
-        double peak = clock_peak(), rate = flops / median_time(passes[p].run, &job) * 1e-9;
+        double peak = clock_peak();
+        double rate = flops / median_time(passes[p].run, &job) * 1e-9;
         printf("   %s %6.1f GFLOP/s %3.0f%%", passes[p].name, rate, 100 * rate / peak);
     }
     printf("\n");

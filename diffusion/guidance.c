@@ -1,8 +1,8 @@
 /* Guidance: see guidance.h. */
 #include "diffusion/guidance.h"
 
-static void guided_predict(Denoiser *self, const double *x, const Level *level, const int *label,
-                           int N, Answer *answer)
+static void guided_predict(Denoiser *self, const double *x, const Level *level,
+                           const int *label, int N, Answer *answer)
 {
     const ClassifierFree *d = (const ClassifierFree *)self;
     if (d->w == 1) {

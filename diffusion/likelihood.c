@@ -17,7 +17,8 @@ BoundTerm bound_term(const Process *p, const Level *l, const double *x0, const d
         double eps_error = l->a / l->s * (x0[i] - guess);
         sum.bits += l->variance == 0
                         ? -discretized_gaussian_value(x0[i], mean, 0.5 * log_variance)
-                        : gaussian_kl_value(true_mean, l->log_variance, mean, log_variance);
+                        : gaussian_kl_value(true_mean, l->log_variance, mean,
+                                            log_variance);
         sum.x0_mse += (x0[i] - guess) * (x0[i] - guess);
         sum.eps_mse += eps_error * eps_error;
     }
@@ -39,8 +40,8 @@ Bound bound_of(Arena *a, Denoiser *d, const Process *p, const double *x0, int N,
 {
     int T = p->schedule.T;
     size_t D = d->size, n = (size_t)N * D;
-    Bound b = {arena_new(a, BoundTerm, (size_t)N * (size_t)T), arena_new(a, double, (size_t)N),
-               arena_new(a, double, (size_t)N)};
+    Bound b = {arena_new(a, BoundTerm, (size_t)N * (size_t)T),
+               arena_new(a, double, (size_t)N), arena_new(a, double, (size_t)N)};
     size_t mark = arena_mark(scratch());
     double *eps = arena_new(scratch(), double, n), *xt = arena_new(scratch(), double, n);
     Answer all = {arena_new(scratch(), double, n),
@@ -56,7 +57,8 @@ Bound bound_of(Arena *a, Denoiser *d, const Process *p, const double *x0, int N,
         for (size_t i = 0; i < n; i++) all.x0[i] = fmin(fmax(all.x0[i], -1), 1);
         for (int k = 0; k < N; k++) {
             size_t o = (size_t)k * D;
-            Answer one = {all.x0 + o, all.v ? all.v + o : NULL, all.mean ? all.mean + o : NULL};
+            Answer one = {all.x0 + o, all.v ? all.v + o : NULL,
+                          all.mean ? all.mean + o : NULL};
             BoundTerm *term = &b.term[(size_t)k * (size_t)T + (size_t)t];
             *term = bound_term(p, &l, x0 + o, xt + o, &one, D);
             b.total[k] += term->bits;

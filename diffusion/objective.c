@@ -58,7 +58,8 @@ static double input_at(const Work *w, size_t i)
 }
 
 /* A constant made number by number. */
-static Var *constant(const Work *w, const char *name, double (*f)(const Work *w, size_t i))
+static Var *constant(const Work *w, const char *name,
+                     double (*f)(const Work *w, size_t i))
 {
     Real *x = tape_save(w->tape, Real, w->size);
     for (size_t i = 0; i < w->size; i++) x[i] = (Real)f(w, i);
@@ -94,7 +95,10 @@ static double mean_at(const Work *w, size_t i, double out)
 }
 
 static double mean_offset_at(const Work *w, size_t i) { return mean_at(w, i, 0); }
-static double mean_gain_at(const Work *w, size_t i) { return mean_at(w, i, 1) - mean_at(w, i, 0); }
+static double mean_gain_at(const Work *w, size_t i)
+{
+    return mean_at(w, i, 1) - mean_at(w, i, 0);
+}
 
 /* So is the log variance in v. */
 static double variance_offset_at(const Work *w, size_t i)

@@ -4,15 +4,15 @@
  *
  *     L_t = KL(q(x_{t-1} | x_t, x0) || p(x_{t-1} | x_t)),     L_0 = -log p(x0 | x_1),
  *
- * here per sample in bits per dimension.  With a fixed variance L_t is a weight times the squared
- * error of the prediction, and Ho 2020 found that training is better without the weight:
+ * here per sample in bits per dimension.  With a fixed variance L_t is a weight times the
+ * squared error of the prediction; Ho 2020 found that training is better without it:
  *
- *     mse            L_simple = mean (target - out)^2                      Ho 2020, eq. 14
+ *     mse            L_simple = mean (target - out)^2             Ho 2020, eq. 14
  *                    + L_t if the variance is learned
- *     rescaled_mse   L_hybrid: the same with T/1000 L_t                    Nichol & Dhariwal 2021,
- *                                                                          eq. 16
+ *     rescaled_mse   L_hybrid: the same with T/1000 L_t           Nichol & Dhariwal
+ *                                                                 2021, eq. 16
  *     kl             L_t
- *     rescaled_kl    T L_t: its average over t is the whole bound          L_vlb
+ *     rescaled_kl    T L_t: its average over t is the whole bound L_vlb
  *
  * For the continuous levels of Karras 2022 mse is already the paper's loss: its weights
  * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is the
@@ -37,11 +37,11 @@ typedef struct {
     const double *weight;   /* [N], of each sample's loss; NULL: 1 */
 } Batch;
 
-/* The loss of each sample and its parts, [N] each; a part that the loss does not have is NULL. */
+/* The loss of each sample and its parts, [N] each; NULL if the loss has no such part. */
 typedef struct { Var *total, *mse, *bound; } Losses;
 
-/* From the network's output [N, H, W, C], or 2C with a learned variance: first what it predicts,
- * then v.  Fails with the list if process->loss is no name above. */
+/* From the network's output [N, H, W, C], or 2C with a learned variance: first what it
+ * predicts, then v.  Fails with the list if process->loss is no name above. */
 Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b);
 
 /* Runs the network at x_t and returns the loss of each sample, [N], not yet weighted. */

@@ -6,11 +6,23 @@
 
 #include "tensor/error.h"
 
-static double eps_target(double x0, double eps, const Level *l) { return (void)x0, (void)l, eps; }
-static double eps_to_x0(double out, double x, const Level *l) { return (x - l->s * out) / l->a; }
+static double eps_target(double x0, double eps, const Level *l)
+{
+    return (void)x0, (void)l, eps;
+}
+static double eps_to_x0(double out, double x, const Level *l)
+{
+    return (x - l->s * out) / l->a;
+}
 
-static double x0_target(double x0, double eps, const Level *l) { return (void)eps, (void)l, x0; }
-static double x0_to_x0(double out, double x, const Level *l) { return (void)x, (void)l, out; }
+static double x0_target(double x0, double eps, const Level *l)
+{
+    return (void)eps, (void)l, x0;
+}
+static double x0_to_x0(double out, double x, const Level *l)
+{
+    return (void)x, (void)l, out;
+}
 
 static double previous_target(double x0, double eps, const Level *l)
 {
@@ -22,8 +34,14 @@ static double previous_to_x0(double out, double x, const Level *l)
     return (out - l->ct * x) / l->c0;
 }
 
-static double v_target(double x0, double eps, const Level *l) { return l->a * eps - l->s * x0; }
-static double v_to_x0(double out, double x, const Level *l) { return l->a * x - l->s * out; }
+static double v_target(double x0, double eps, const Level *l)
+{
+    return l->a * eps - l->s * x0;
+}
+static double v_to_x0(double out, double x, const Level *l)
+{
+    return l->a * x - l->s * out;
+}
 
 static double unit_input(const Level *l) { return 1 / sqrt(l->a * l->a + l->s * l->s); }
 
@@ -101,6 +119,6 @@ const Variance *variance_find(const char *name)
 {
     for (size_t i = 0; i < sizeof variances / sizeof *variances; i++)
         if (strcmp(variances[i].name, name) == 0) return &variances[i];
-    fail("there is no variance %s; there are fixed_large, fixed_small, learned and learned_range",
-         name);
+    fail("there is no variance %s; there are fixed_large, fixed_small, learned and "
+         "learned_range", name);
 }

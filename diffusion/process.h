@@ -1,9 +1,10 @@
-/* A diffusion process with a learned way back: the choices of Ho 2020 and Nichol & Dhariwal 2021.
+/* A diffusion process with a learned way back: the choices of Ho 2020 and Nichol &
+ * Dhariwal 2021.
  *
- * Given x = a x0 + s eps, any one of x0, eps or a mix of them determines the others, so a network
- * may be asked for any.  Which one is a Prediction:
+ * Given x = a x0 + s eps, any one of x0, eps or a mix of them determines the others, so a
+ * network may be asked for any.  Which one is a Prediction:
  *
- *     eps         the noise                           x0 = (x - s eps) / a        Ho 2020, eq. 15
+ *     eps         the noise                           x0 = (x - s eps) / a    Ho, eq. 15
  *     x0          the image
  *     previous    the mean of x_{t-1}, c0 x0 + ct x   x0 = (mean - ct x) / c0
  *     v           a eps - s x0                        x0 = a x - s v    Salimans & Ho 2022
@@ -15,15 +16,16 @@
  * At the input the network gets `input` times x: 1/sqrt(a^2 + s^2), which is 1 for the schedules
  * of Ho 2020; 1/a for score; 1/sqrt(a^2 d^2 + s^2) for edm.
  *
- * The way back p(x_{t-1} | x_t) is a Gaussian with the mean c0 x0 + ct x of the true posterior at
- * the predicted x0.  Its Variance is one of two fixed ones, right for data of variance 1 and for
- * a single data point, or what the network says in a second set of channels:
+ * The way back p(x_{t-1} | x_t) is a Gaussian with the mean c0 x0 + ct x of the true
+ * posterior at the predicted x0.  Its Variance is one of two fixed ones, right for data
+ * of variance 1 and for a single point, or what the network says in a second set of
+ * channels:
  *
- *     fixed_large     beta_t; at t = 0, where it is of no use, the next one of fixed_small
+ *     fixed_large     beta_t; at t = 0, where it is useless, the next one of fixed_small
  *     fixed_small     that of q(x_{t-1} | x_t, x0)
  *     learned         log variance = v
- *     learned_range   log variance between the two, v = -1 small, v = 1 large (Nichol & Dhariwal
- *                     2021, eq. 15) */
+ *     learned_range   log variance between the two, v = -1 small, v = 1 large
+ *                     (Nichol & Dhariwal 2021, eq. 15) */
 #ifndef DIFFUSION_PROCESS_H
 #define DIFFUSION_PROCESS_H
 

@@ -10,7 +10,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-/* ---- beta by name --------------------------------------------------------------------- */
+/* ---- beta by name ------------------------------------------------------------------ */
 
 typedef struct { int T; double first, last; } Ends;
 
@@ -42,7 +42,8 @@ static double warmup10(int t, Ends e) { return warm_up(t, e, 0.1); }
 static double warmup50(int t, Ends e) { return warm_up(t, e, 0.5); }
 static double jsd(int t, Ends e) { return 1.0 / (e.T - t); }
 
-/* beta from alpha_bar as a function of u = t/T; never so large that nothing would be left. */
+/* beta from alpha_bar as a function of u = t/T;
+ * never so large that nothing would be left. */
 static double beta_from(double (*alpha_bar)(double u), int t, Ends e)
 {
     double now = alpha_bar((double)t / e.T), next = alpha_bar((double)(t + 1) / e.T);
@@ -91,11 +92,12 @@ Schedule schedule_make(Arena *a, const char *name, int T, double first, double l
     int k = 0;
     while (k < KINDS && strcmp(kinds[k].name, name) != 0) k++;
     if (k == KINDS)
-        fail("there is no schedule %s; there are linear, linear_scaled, quadratic, constant, "
-             "warmup10, warmup50, jsd, cosine, sqrt, sigmoid and sigmoid_beta", name);
+        fail("there is no schedule %s; there are linear, linear_scaled, quadratic, "
+             "constant, warmup10, warmup50, jsd, cosine, sqrt, sigmoid and sigmoid_beta",
+             name);
     if (T < 1 || !(first > 0) || !(last < 1))
-        fail("a %s schedule of %d steps from %g to %g; want at least 1 step, betas between 0 "
-             "and 1", name, T, first, last);
+        fail("a %s schedule of %d steps from %g to %g; want at least 1 step, betas "
+             "between 0 and 1", name, T, first, last);
     Schedule s = new_schedule(a, T);
     double product = 1;
     for (int t = 0; t < T; t++) {
@@ -106,7 +108,7 @@ Schedule schedule_make(Arena *a, const char *name, int T, double first, double l
     return s;
 }
 
-/* ---- some of the times ----------------------------------------------------------------- */
+/* ---- some of the times ------------------------------------------------------------- */
 
 /* Marks the times of "ddimN": every k-th. */
 static void mark_every(char *used, int T, int count, const char *which)
@@ -128,7 +130,8 @@ static void mark_leading(char *used, int T, int count, const char *which)
 static void mark_trailing(char *used, int T, int count, const char *which)
 {
     if (count > T) fail_usage("%s: of %d steps", which, T);
-    for (int k = 0; k < count; k++) used[(int)nearbyint(T - (double)k * T / count) - 1] = 1;
+    for (int k = 0; k < count; k++)
+        used[(int)nearbyint(T - (double)k * T / count) - 1] = 1;
 }
 
 /* Marks `count` times of a part of `size` beginning at `start`, both ends included. */
@@ -145,7 +148,8 @@ static int parse_count(const char **p, const char *which)
     char *end;
     long n = strtol(*p, &end, 10);
     if (end == *p || n < 1 || n > 1 << 24 || (*end && *end != ','))
-        fail_usage("%s: want a number of steps (25), one for each part (10,15,20), or ddim25", which);
+        fail_usage("%s: want a number of steps (25), one for each part (10,15,20), or "
+                   "ddim25", which);
     *p = *end ? end + 1 : end;
     return (int)n;
 }
@@ -166,9 +170,13 @@ Schedule schedule_respace(Arena *a, const Schedule *s, const char *which)
 {
     char *used = arena_new(a, char, (size_t)s->T);
     memset(used, 0, (size_t)s->T);
-    static const struct { const char *word; void (*mark)(char *, int, int, const char *); }
-    kinds_of_step[] = {{"ddim", mark_every}, {"leading", mark_leading},
-                       {"trailing", mark_trailing}, {NULL, NULL}};
+    static const struct {
+        const char *word;
+        void (*mark)(char *used, int T, int count, const char *which);
+    } kinds_of_step[] = {
+        {"ddim", mark_every}, {"leading", mark_leading}, {"trailing", mark_trailing},
+        {NULL, NULL},
+    };
     int k = 0;
     while (kinds_of_step[k].word &&
            strncmp(which, kinds_of_step[k].word, strlen(kinds_of_step[k].word)) != 0) k++;
@@ -195,7 +203,7 @@ void schedule_rescale_told(Schedule *s)
     for (int t = 0; t < s->T; t++) s->told[t] *= 1000.0 / s->T;
 }
 
-/* ---- levels ----------------------------------------------------------------------------- */
+/* ---- levels ------------------------------------------------------------------------ */
 
 static double posterior_variance(const Schedule *s, int t)
 {
@@ -208,7 +216,8 @@ Level schedule_level(const Schedule *s, int t)
     require(t >= -1 && t <= s->T, "step %d of a schedule of %d", t, s->T);
     if (t == -1) return (Level){.a = 1, .s = 0, .t = -1};
     if (t == s->T) return (Level){.a = 0, .s = 1, .t = s->told[t - 1]};
-    double now = s->alpha_bar[t], before = t > 0 ? s->alpha_bar[t - 1] : 1, beta = s->beta[t];
+    double now = s->alpha_bar[t], before = t > 0 ? s->alpha_bar[t - 1] : 1;
+    double beta = s->beta[t];
     int clipped = t == 0 && s->T > 1 ? 1 : t;
     return (Level){
         .a = sqrt(now), .s = sqrt(1 - now), .t = s->told[t],

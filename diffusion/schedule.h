@@ -9,8 +9,8 @@
  *     x_t = a x0 + s eps,   a = sqrt(alpha_bar_t),  s = sqrt(1 - alpha_bar_t),
  *     alpha_bar_t = product over i <= t of (1 - beta_i),   eps ~ N(0, I).
  *
- * Every process in this course has the form x = a x0 + s eps; a noise level is the pair (a, s)
- * and the number t that the network is told.  The tables are double in both builds.
+ * Every process in this course has the form x = a x0 + s eps; a noise level is the pair
+ * (a, s) and the number t that the network is told.  Tables are double in both builds.
  *
  * Going back one step, if x0 were known, would again be a Gaussian (eq. 6, 7):
  *
@@ -33,7 +33,7 @@ typedef struct {
     double t;               /* what the network is told */
     double c0, ct;          /* of the mean of q(x_{t-1} | x_t, x0) */
     double variance;        /* of it: 0 at t = 0 */
-    double log_variance;    /* its logarithm; at t = 0, where that is -inf, the one of t = 1 */
+    double log_variance;    /* its logarithm; at t = 0, where it is -inf, that of t = 1 */
     double log_beta;
 } Level;
 
@@ -44,19 +44,22 @@ typedef struct {
     double *told;       /* [T]: t of the schedule that the network was trained with */
 } Schedule;
 
-/* A schedule by name; it belongs to the arena.  first and last are beta's ends, f = t/(T-1):
+/* A schedule by name; it belongs to the arena.  first and last are beta's ends,
+ * f = t/(T-1):
  *
- *     linear        first + (last - first) f                          Ho 2020: 1e-4, 0.02, T = 1000
- *     linear_scaled the same, ends times 1000/T: alike for any T      Nichol & Dhariwal 2021
+ *     linear        first + (last - first) f                     Ho 2020: 1e-4, 0.02
+ *                                                                for T = 1000
+ *     linear_scaled the same, ends times 1000/T: alike for any T Nichol & Dhariwal 2021
  *     quadratic     (sqrt(first) + (sqrt(last) - sqrt(first)) f)^2
  *     constant      last
  *     warmup10, warmup50   linear over the first tenth, half of the steps, then last
- *     jsd           1/T, 1/(T-1) ... 1                                Sohl-Dickstein 2015
+ *     jsd           1/T, 1/(T-1) ... 1                           Sohl-Dickstein 2015
  *     cosine        from alpha_bar(u) = cos^2((u + 0.008)/1.008 pi/2),
  *                   beta_t = 1 - alpha_bar((t+1)/T)/alpha_bar(t/T), at most 0.999
- *     sqrt          alpha_bar(u) = 1 - sqrt(u + 1e-4), likewise        Li 2022
- *     sigmoid_beta  first + (last - first)/(1 + e^-(12 f - 6))        diffusers
- *     sigmoid       alpha_bar(u) falls as 1/(1 + e^(6u - 3)) from 1 to 0, likewise    Jabri 2022
+ *     sqrt          alpha_bar(u) = 1 - sqrt(u + 1e-4), likewise  Li 2022
+ *     sigmoid_beta  first + (last - first)/(1 + e^-(12 f - 6))   diffusers
+ *     sigmoid       alpha_bar(u) falls as 1/(1 + e^(6u - 3)) from 1 to 0, likewise
+ *                                                                Jabri 2022
  *
  * Fails with the list if the name is unknown. */
 Schedule schedule_make(Arena *a, const char *name, int T, double first, double last);
@@ -74,7 +77,8 @@ Schedule schedule_respace(Arena *a, const Schedule *s, const char *which);
 /* Tells the network t 1000/T instead of t, so that it sees the same range for any T. */
 void schedule_rescale_told(Schedule *s);
 
-/* The level of step t; t = -1 is the clean image (a = 1, s = 0), t = T pure noise (a = 0). */
+/* The level of step t; t = -1 is the clean image (a = 1, s = 0),
+ * t = T pure noise (a = 0). */
 Level schedule_level(const Schedule *s, int t);
 
 #endif

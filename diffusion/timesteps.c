@@ -76,7 +76,8 @@ static const struct Kind {
     const char *name;
     void (*draw)(const Timesteps *s, Random r, int N, int *t, double *weight);
 } kinds[] = {
-    {"uniform", draw_uniform}, {"stratified", draw_stratified}, {"loss_aware", draw_loss_aware},
+    {"uniform", draw_uniform}, {"stratified", draw_stratified},
+    {"loss_aware", draw_loss_aware},
 };
 
 static const struct Kind *find_kind(const char *name)

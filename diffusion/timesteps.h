@@ -52,7 +52,7 @@ void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight,
 /* Remembers a loss; needed by loss_aware only. */
 void timesteps_add(Timesteps *s, int t, double loss);
 
-/* Has each t a full history?  And the rms_t mixed with u, not normalised; 1 until then. */
+/* Has each t a full history?  And the rms_t mixed with u, unnormalised; 1 until then. */
 bool timesteps_warm(const Timesteps *s);
 void timesteps_weights(const Timesteps *s, double weight[]);
 

@@ -1,5 +1,5 @@
-/* Blocks of the U-Net: see blocks.h.  Each function says discard as soon as an intermediate
- * value has been used for the last time; tape.h tells what that saves. */
+/* Blocks of the U-Net: see blocks.h.  Each function says discard as soon as an
+ * intermediate value has been used for the last time; tape.h tells what that saves. */
 #include "nn/blocks.h"
 
 #include <string.h>
@@ -21,7 +21,8 @@ BlockStyle block_style(BlockStyle s)
 static GroupNorm norm_init(Params *p, const char *name, const BlockStyle *s, int channels)
 {
     int most = channels / s->group_size;
-    return group_norm_init(p, name, channels, s->groups < most ? s->groups : most, s->eps);
+    return group_norm_init(p, name, channels, s->groups < most ? s->groups : most,
+                           s->eps);
 }
 
 Var *change_size(Tape *t, Var *x, Direction direction, int taps, int pad)
@@ -30,7 +31,8 @@ Var *change_size(Tape *t, Var *x, Direction direction, int taps, int pad)
     const Real *filter = taps == 2 ? box : tent;
     switch (direction) {
     case RESAMPLE_DOWN: return resample_down(t, x, filter, taps, pad);
-    case RESAMPLE_UP: return taps == 2 ? upsample(t, x) : resample_up(t, x, filter, taps, pad);
+    case RESAMPLE_UP:
+        return taps == 2 ? upsample(t, x) : resample_up(t, x, filter, taps, pad);
     default: return x;
     }
 }
@@ -45,7 +47,7 @@ Var *add_residual(Tape *t, Var *a, Var *b, double factor)
     return scaled;
 }
 
-/* ---- residual block ----------------------------------------------------------------------- */
+/* ---- residual block ---------------------------------------------------------------- */
 
 ResBlock res_block_init(Params *p, const char *name, const BlockStyle *s, Widths w,
                         Direction direction)
@@ -111,7 +113,7 @@ Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e)
     return y;
 }
 
-/* ---- attention block ---------------------------------------------------------------------- */
+/* ---- attention block --------------------------------------------------------------- */
 
 AttentionBlock attention_block_init(Params *p, const char *name, const BlockStyle *s,
                                     int channels)
@@ -145,7 +147,7 @@ Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
     return y;
 }
 
-/* ---- resampling --------------------------------------------------------------------------- */
+/* ---- resampling -------------------------------------------------------------------- */
 
 Resample resample_init(Params *p, const char *name, const char *kind, Direction direction,
                        const BlockStyle *s, Widths w)
@@ -159,7 +161,8 @@ Resample resample_init(Params *p, const char *name, const char *kind, Direction 
         if (down) b.conv.stride = 2;
         if (down && strcmp(kind, "conv") == 0) b.conv.pad = 0;
     } else if (strcmp(kind, "plain") != 0) {
-        fail("there is no resampling %s; there are conv, conv_even, plain and block", kind);
+        fail("there is no resampling %s; there are conv, conv_even, plain and block",
+             kind);
     }
     return b;
 }
@@ -177,8 +180,9 @@ Var *resample_forward(Pass *pass, const Resample *b, Var *x, Var *e)
 {
     if (strcmp(b->kind, "block") == 0) return res_block_forward(pass, &b->block, x, e);
     const char *outer = tape_scope(pass->tape, b->name);
-    Var *y = strcmp(b->kind, "plain") == 0 ? change_size(pass->tape, x, b->direction, 2, 0)
-                                           : resample_by_conv(pass, b, x);
+    bool plain = strcmp(b->kind, "plain") == 0;
+    Var *y = plain ? change_size(pass->tape, x, b->direction, 2, 0)
+                   : resample_by_conv(pass, b, x);
     tape_scope(pass->tape, outer);
     return y;
 }

@@ -6,16 +6,16 @@
  *
  * The papers' networks use the same two blocks in different style:
  *
- *                     e enters by     1/sqrt 2   to half, double size              filter   eps
- *   Ho 2020           adding          no         3x3 stride 2; repeat and 3x3      1 1      1e-6
- *   Dhariwal 2021     scale, shift    no         in the residual block             1 1      1e-5
- *   DDPM++            adding          yes        in the residual block             1 1      1e-6
- *   NCSN++            adding          yes        in the residual block             1 3 3 1  1e-6
+ *                   e enters by    1/sqrt 2  to half, double size          filter   eps
+ *   Ho 2020         adding         no        3x3 stride 2; repeat and 3x3  1 1      1e-6
+ *   Dhariwal 2021   scale, shift   no        in the residual block         1 1      1e-5
+ *   DDPM++          adding         yes       in the residual block         1 1      1e-6
+ *   NCSN++          adding         yes       in the residual block         1 3 3 1  1e-6
  *
- * Adding: act(norm(c + linear(e))).  Scale, shift: act(norm(c) (1 + scale) + shift), both from
- * linear(e): adaptive group normalisation.  1/sqrt 2: the sum of two signals of variance 1 has
- * variance 2, so it is divided by sqrt 2.  A residual block that changes the size resamples its
- * input both before its first convolution and on the way around it. */
+ * Adding: act(norm(c + linear(e))).  Scale, shift: act(norm(c) (1 + scale) + shift), both
+ * from linear(e): adaptive group normalisation.  1/sqrt 2: the sum of two signals of
+ * variance 1 has variance 2, so it is divided by sqrt 2.  A residual block that changes
+ * the size resamples its input before its first convolution and on the way around. */
 #ifndef NN_BLOCKS_H
 #define NN_BLOCKS_H
 
@@ -23,13 +23,13 @@
 
 typedef struct {
     int groups;                 /* of the norms, at most; 0: attention without a norm */
-    int group_size;             /* channels in a group at least; fewer groups then.  0: 1 */
-    int heads, head_channels;   /* of attention; head_channels > 0 counts instead of heads */
+    int group_size;             /* channels in a group, at least; limits groups.  0: 1 */
+    int heads, head_channels;   /* of attention; head_channels > 0 overrides heads */
     bool scale_shift;           /* e scales and shifts, instead of being added */
     double residual_scale;      /* sums are multiplied by it; 0: 1 */
-    int taps;                   /* of the resampling filter: 2 (1 1) or 4 (1 3 3 1); 0: 2 */
-    bool project_resampled;     /* a 1x1 convolution around even if only the size changes */
-    int skip_kernel;            /* of the convolution around where the channels change; 0: 1 */
+    int taps;                   /* of the resampling filter: 2 (1 1), 4 (1 3 3 1); 0: 2 */
+    bool project_resampled;     /* 1x1 convolution around even if only the size changes */
+    int skip_kernel;            /* of the convolution around, if channels change; 0: 1 */
     double eps, dropout;        /* eps 0: 1e-6 */
 } BlockStyle;
 
@@ -39,14 +39,14 @@ BlockStyle block_style(BlockStyle s);
 /* What happens to the size. */
 typedef enum { RESAMPLE_NONE, RESAMPLE_DOWN, RESAMPLE_UP } Direction;
 
-/* x to half or double size through the filter of so many taps, which has no parameters. */
+/* x to half or double size through the filter of so many taps; no parameters. */
 Var *change_size(Tape *t, Var *x, Direction direction, int taps, int pad);
 
 /* (a + b) times a factor.  Discards b. */
 Var *add_residual(Tape *t, Var *a, Var *b, double factor);
 
-/* A block knows the name under which it was declared, and runs in the tape's scope of that
- * name; the caller keeps the text. */
+/* A block knows the name under which it was declared, and runs in the tape's scope of
+ * that name; the caller keeps the text. */
 typedef struct {
     const char *name;
     BlockStyle style;

@@ -8,8 +8,9 @@
 
 static SafeEntry entry_of(Arena *a, const Param *q, const CheckpointBlock *b)
 {
-    SafeEntry e = {.name = arena_printf(a, "%s.%s", b->name, q->name), .dtype = DTYPE_REAL,
-                   .rank = q->shape.rank, .data = b->data + q->offset};
+    SafeEntry e = {.name = arena_printf(a, "%s.%s", b->name, q->name),
+                   .dtype = DTYPE_REAL, .rank = q->shape.rank,
+                   .data = b->data + q->offset};
     for (int i = 0; i < e.rank; i++) e.dim[i] = q->shape.dim[i];
     return e;
 }
@@ -110,13 +111,14 @@ static int load(const SafeTensors *file, const Params *p, const CheckpointBlock 
                 safetensors_to_reals(e, blocks[b].data + p->list[i].offset);
                 found++;
             } else if (troubles++ < 5) {
-                trouble = arena_printf(a, "%s\n  %s: want %s, found %s", trouble, want.name,
-                                       SHOW(p->list[i].shape), e ? show(a, e) : "no such array");
+                trouble = arena_printf(a, "%s\n  %s: want %s, found %s", trouble,
+                                       want.name, SHOW(p->list[i].shape),
+                                       e ? show(a, e) : "no such array");
             }
         }
     if (troubles)
-        fail("%s is a checkpoint of another architecture; %d arrays do not fit this model:%s%s",
-             file->path, troubles, trouble, troubles > 5 ? "\n  ..." : "");
+        fail("%s is a checkpoint of another architecture; %d arrays do not fit this "
+             "model:%s%s", file->path, troubles, trouble, troubles > 5 ? "\n  ..." : "");
     return found;
 }
 
@@ -144,12 +146,14 @@ static void load_other(const SafeTensors *file, const SafeEntry *want)
     memcpy((void *)want->data, e->data, size_of(want));
 }
 
-void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointParts *parts)
+void checkpoint_load(const SafeTensors *file, const Params *p,
+                     const CheckpointParts *parts)
 {
     Arena a = arena_create();
     int found = load(file, p, parts->blocks, parts->count, &a) + parts->other_count;
     for (int i = 0; i < parts->other_count; i++) load_other(file, &parts->others[i]);
     if (found != file->count)
-        fail("%s holds %d arrays that this model does not have", file->path, file->count - found);
+        fail("%s holds %d arrays that this model does not have", file->path,
+             file->count - found);
     arena_destroy(&a);
 }

@@ -19,7 +19,8 @@ typedef struct {
     Real *data;             /* [params->size] */
 } CheckpointBlock;
 
-/* What is in one: `count` blocks, and other arrays whose name, type, shape and data are told. */
+/* What is in one: `count` blocks, and other arrays whose name, type,
+ * shape and data are told. */
 typedef struct {
     const CheckpointBlock *blocks;
     int count;
@@ -30,11 +31,13 @@ typedef struct {
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta);
 
-/* Fills the blocks and the others' data from the file.  Fails unless each array is there with the
- * shape that is wanted and the file has no others; the message lists what does not fit. */
-void checkpoint_load(const SafeTensors *file, const Params *p, const CheckpointParts *parts);
+/* Fills the blocks and the others' data from the file.  Fails unless each array is there
+ * with the shape that is wanted and no others; the message lists what does not fit. */
+void checkpoint_load(const SafeTensors *file, const Params *p,
+                     const CheckpointParts *parts);
 
-/* The same, for a reader that needs some of the blocks only: others in the file are ignored. */
+/* The same, for a reader that needs some of the blocks only:
+ * others in the file are ignored. */
 void checkpoint_load_some(const SafeTensors *file, const Params *p,
                           const CheckpointBlock blocks[], int count);
 

@@ -7,7 +7,8 @@
 
 Ema ema_init(Params *p, int count, const double decay[], double ramp)
 {
-    require(count >= 1 && count <= MAX_EMA, "%d moving averages; want 1 to %d", count, MAX_EMA);
+    require(count >= 1 && count <= MAX_EMA, "%d moving averages; want 1 to %d", count,
+            MAX_EMA);
     Ema e = {.count = count, .ramp = ramp};
     for (int i = 0; i < count; i++) {
         e.decay[i] = decay[i];

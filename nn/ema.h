@@ -1,13 +1,13 @@
-/* Moving averages of the weights.  Samples are drawn with an average, because it leaves out the
- * jumping about of the last steps.  After step k = 0, 1, 2...
+/* Moving averages of the weights.  Samples are drawn with an average, because it leaves
+ * out the jumping about of the last steps.  After step k = 0, 1, 2...
  *
  *     ema <- d ema + (1 - d) w,     d = min(decay, 0.5^(1 / (ramp k))),   d = 0 at k = 0
  *
- * so the first step copies (Ho 2020).  0.5^(1/h) forgets half in h steps: with ramp r the average
- * reaches back over a share of the steps so far until `decay` holds it (Karras 2022: r = 0.05);
- * ramp 0 means none, d = decay.
+ * so the first step copies (Ho 2020).  0.5^(1/h) forgets half in h steps: with ramp r the
+ * average reaches back over a share of the steps so far until `decay` holds it (Karras
+ * 2022: r = 0.05); ramp 0 means none, d = decay.
  *
- * Several rates can be kept at once (Nichol & Dhariwal 2021), each in a block of its own. */
+ * Several rates can be kept at once (Nichol & Dhariwal 2021), each in its own block. */
 #ifndef NN_EMA_H
 #define NN_EMA_H
 

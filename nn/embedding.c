@@ -5,7 +5,11 @@
 
 #include "tensor/error.h"
 
-static const struct Waves { const char *name; bool cosines_first, random; int missing; } kinds[] = {
+static const struct Waves {
+    const char *name;
+    bool cosines_first, random;
+    int missing;
+} kinds[] = {
     {"ddpm", false, false, 1}, {"openai", true, false, 0}, {"sine", false, false, 0},
     {"cosine", true, false, 1}, {"fourier", false, true, 0},
 };
@@ -15,7 +19,8 @@ static const struct Waves *find_kind(const char *name)
     if (!name) return &kinds[0];
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("there is no embedding %s; there are ddpm, openai, sine, cosine and fourier", name);
+    fail("there is no embedding %s; there are ddpm, openai, sine, cosine and fourier",
+         name);
 }
 
 void embedding_waves(Real *out, const char *name, const double *t, int N, int dim,
@@ -49,11 +54,13 @@ Embedding embedding_init(Params *p, const char *name, const EmbeddingConfig *con
     if (c->classes && c->class_first)
         b.class_layer = linear_init(p, SUB("class"), c->classes, c->dim, ROLE_PLAIN);
     else if (c->classes)
-        b.class_layer = (Linear){params_add(p, SHAPE(c->out, c->classes), (Init){INIT_NORMAL, 1},
-                                            "%s.class.weight", name), -1};
+        b.class_layer = (Linear){
+            params_add(p, SHAPE(c->out, c->classes), (Init){INIT_NORMAL, 1},
+                       "%s.class.weight", name), -1};
     if (c->augment)
         b.augment_layer = linear_init_without_bias(p, SUB("augment"), c->augment, c->dim,
-                                                   c->class_first ? ROLE_PLAIN : ROLE_LAST);
+                                                   c->class_first ? ROLE_PLAIN
+                                                                  : ROLE_LAST);
     return b;
 }
 
@@ -67,8 +74,8 @@ static Var *waves_leaf(Pass *pass, const Embedding *b, const double *t, int N)
     return tape_leaf(pass->tape, "waves", SHAPE(N, 1, 1, dim), waves, NULL);
 }
 
-/* x + layer(1 at each sample's class).  Where the class comes first it is made as large as the
- * waves together: sqrt(classes). */
+/* x + layer(1 at each sample's class).  Where the class comes first it is made as large
+ * as the waves together: sqrt(classes). */
 static Var *add_class(Pass *pass, const Embedding *b, const int *label, Var *x)
 {
     int N = x->shape.dim[0], K = b->config.classes;
@@ -76,7 +83,8 @@ static Var *add_class(Pass *pass, const Embedding *b, const int *label, Var *x)
     memset(one, 0, (size_t)(N * K) * sizeof *one);
     for (int n = 0; label && n < N; n++) {
         require(label[n] >= -1 && label[n] < K, "class %d of %d", label[n], K);
-        if (label[n] >= 0) one[n * K + label[n]] = (Real)(b->config.class_first ? sqrt(K) : 1);
+        if (label[n] >= 0)
+            one[n * K + label[n]] = (Real)(b->config.class_first ? sqrt(K) : 1);
     }
     Var *which = tape_leaf(pass->tape, "class", SHAPE(N, 1, 1, K), one, NULL);
     return add(pass->tape, x, linear_forward(pass, &b->class_layer, which));

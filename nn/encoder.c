@@ -38,31 +38,36 @@ int unet_channels(const UNetConfig *c, int level)
 
 static void check_size(const UNetConfig *c)
 {
-    int factor = c->patch << (c->levels - 1), size = c->height % factor ? c->height : c->width;
+    int factor = c->patch << (c->levels - 1);
+    int size = c->height % factor ? c->height : c->width;
     if (c->height % factor || c->width % factor)
-        fail("images of %dx%d do not fit this U-Net: patches of %d pixels and %d halvings "
-             "divide height and width by %d * 2^%d = %d, and %d/%d = %g; choose fewer levels "
-             "(the multipliers) or pad the images", c->height, c->width, c->patch,
-             c->levels - 1, c->patch, c->levels - 1, factor, size, factor,
+        fail("images of %dx%d do not fit this U-Net: patches of %d pixels and %d "
+             "halvings divide height and width by %d * 2^%d = %d, and %d/%d = %g; choose "
+             "fewer levels (the multipliers) or pad the images", c->height, c->width,
+             c->patch, c->levels - 1, c->patch, c->levels - 1, factor, size, factor,
              (double)size / factor);
 }
 
 static void check_config(const UNetConfig *c)
 {
     const BlockStyle *s = &c->style;
-    if (c->levels < 1 || c->levels > MAX_LEVELS || c->blocks < 1 || c->blocks >= MAX_BLOCKS)
-        fail("a U-Net of %d levels with %d blocks each; 1 to %d levels and 1 to %d blocks are "
-             "possible", c->levels, c->blocks, MAX_LEVELS, MAX_BLOCKS - 1);
-    if (c->patch < 1 || s->groups < 1 || s->heads + s->head_channels < 1 || c->height < 1 ||
-        c->width < 1 || c->channels < 1 || c->out_channels < 1 || (s->taps != 2 && s->taps != 4))
-        fail("a U-Net with patch %d, %d groups, %d heads, %d taps, for images of %dx%dx%d; each "
-             "must be at least 1, taps 2 or 4", c->patch, s->groups, s->heads, s->taps,
-             c->height, c->width, c->channels);
-    if (c->first < 1 || c->embed_mult < 1 || c->wave_mult < 1 || c->classes < 0 || c->augment < 0)
-        fail("a U-Net of %d channels at first, e %d and waves %d times as wide as the base, %d "
-             "classes and %d augmentations", c->first, c->embed_mult, c->wave_mult, c->classes,
-             c->augment);
-    if (c->pyramid && c->patch > 1) fail("a U-Net with a pyramid works on pixels, not patches");
+    if (c->levels < 1 || c->levels > MAX_LEVELS || c->blocks < 1 ||
+        c->blocks >= MAX_BLOCKS)
+        fail("a U-Net of %d levels with %d blocks each; 1 to %d levels and 1 to %d "
+             "blocks are possible", c->levels, c->blocks, MAX_LEVELS, MAX_BLOCKS - 1);
+    if (c->patch < 1 || s->groups < 1 || s->heads + s->head_channels < 1 ||
+        c->height < 1 || c->width < 1 || c->channels < 1 || c->out_channels < 1 ||
+        (s->taps != 2 && s->taps != 4))
+        fail("a U-Net with patch %d, %d groups, %d heads, %d taps, for images of "
+             "%dx%dx%d; each must be at least 1, taps 2 or 4", c->patch, s->groups,
+             s->heads, s->taps, c->height, c->width, c->channels);
+    if (c->first < 1 || c->embed_mult < 1 || c->wave_mult < 1 || c->classes < 0 ||
+        c->augment < 0)
+        fail("a U-Net of %d channels at first, e %d and waves %d times as wide as the "
+             "base, %d classes and %d augmentations", c->first, c->embed_mult,
+             c->wave_mult, c->classes, c->augment);
+    if (c->pyramid && c->patch > 1)
+        fail("a U-Net with a pyramid works on pixels, not patches");
     check_size(c);
     for (int i = 0; i < c->levels; i++) {
         int channels = unet_channels(c, i), most = channels / s->group_size;
@@ -95,8 +100,8 @@ static void init_level(Params *p, Encoder *u, int l)
                                          RESAMPLE_NONE);
         level->attends[b] = unet_attends(c, u->height);
         if (level->attends[b])
-            level->attention[b] = attention_block_init(p, NAME("%s.attention", name), &c->style,
-                                                       width);
+            level->attention[b] = attention_block_init(p, NAME("%s.attention", name),
+                                                       &c->style, width);
         keep(u, width);
     }
     if (l == c->levels - 1) return;
@@ -123,8 +128,8 @@ Encoder encoder_init(Params *p, const UNetConfig *config)
     u.embedding = embedding_init(p, "time", &(EmbeddingConfig){
         .waves = c->waves, .dim = c->base * c->wave_mult, .out = E, .classes = c->classes,
         .augment = c->augment, .class_first = c->class_first});
-    u.conv_in = conv2d_init(p, "conv_in", c->channels, c->first, c->patch > 1 ? c->patch : 3,
-                            ROLE_PLAIN);
+    u.conv_in = conv2d_init(p, "conv_in", c->channels, c->first,
+                            c->patch > 1 ? c->patch : 3, ROLE_PLAIN);
     if (c->patch > 1) u.conv_in.stride = c->patch, u.conv_in.pad = u.conv_in.pad_end = 0;
     keep(&u, c->first);
     for (int l = 0; l < c->levels; l++) init_level(p, &u, l);
@@ -134,7 +139,8 @@ Encoder encoder_init(Params *p, const UNetConfig *config)
     BlockStyle style = c->style;
     if (c->bare_middle_attention) style.groups = 0;
     if (!c->no_middle_attention)
-        u.middle_attention = attention_block_init(p, "middle.attention", &style, u.channels);
+        u.middle_attention = attention_block_init(p, "middle.attention", &style,
+                                                  u.channels);
     u.middle[1] = res_block_init(p, "middle.1", &c->style, w, RESAMPLE_NONE);
     return u;
 }
@@ -155,9 +161,11 @@ Var *encoder_embed(Pass *pass, const Encoder *u, const Condition *c, int N)
 
 /* The image, or what the level above made of it, through a convolution to half its size,
  * added to h (Karras 2022, encoder_type residual).  Discards h. */
-static Var *add_pyramid(Pass *pass, const Encoder *u, const UNetLevel *level, Var *above, Var *h)
+static Var *add_pyramid(Pass *pass, const Encoder *u, const UNetLevel *level, Var *above,
+                        Var *h)
 {
-    const char *outer = tape_scope(pass->tape, pass->params->list[level->pyramid.weight].name);
+    const char *outer = tape_scope(pass->tape,
+                                   pass->params->list[level->pyramid.weight].name);
     Var *c = conv2d_forward(pass, &level->pyramid, above);
     Var *small = change_size(pass->tape, c, RESAMPLE_DOWN, u->config.style.taps, 0);
     discard(c);

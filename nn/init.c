@@ -7,7 +7,10 @@
 #include "tensor/error.h"
 
 static Init uniform(double scale) { return (Init){INIT_UNIFORM, scale}; }
-static Init zero(int in, Role role) { return (void)in, (void)role, (Init){INIT_CONSTANT, 0}; }
+static Init zero(int in, Role role)
+{
+    return (void)in, (void)role, (Init){INIT_CONSTANT, 0};
+}
 
 static Init ddpm_weight(int in, int out, Role role)
 {

@@ -7,8 +7,8 @@ static const Init zeros = {INIT_CONSTANT, 0}, ones = {INIT_CONSTANT, 1};
 
 Linear linear_init_without_bias(Params *p, const char *name, int in, int out, Role role)
 {
-    return (Linear){params_add(p, SHAPE(out, in), p->rule->weight(in, out, role), "%s.weight",
-                               name), -1};
+    return (Linear){params_add(p, SHAPE(out, in), p->rule->weight(in, out, role),
+                               "%s.weight", name), -1};
 }
 
 Linear linear_init(Params *p, const char *name, int in, int out, Role role)
@@ -29,8 +29,10 @@ Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role rol
     int area = K * K;
     return (Conv2d){
         .weight = params_add(p, SHAPE(out, K, K, in),
-                             p->rule->weight(area * in, area * out, role), "%s.weight", name),
-        .bias = params_add(p, SHAPE(out), p->rule->bias(area * in, role), "%s.bias", name),
+                             p->rule->weight(area * in, area * out, role),
+                             "%s.weight", name),
+        .bias = params_add(p, SHAPE(out), p->rule->bias(area * in, role),
+                           "%s.bias", name),
         .stride = 1, .pad = K / 2, .pad_end = (K - 1) / 2,
     };
 }
@@ -41,10 +43,11 @@ Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x)
                   l->stride, l->pad, l->pad_end);
 }
 
-GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups, double eps)
+GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,
+                          double eps)
 {
-    require(channels % groups == 0, "%s: %d groups do not divide %d channels", name, groups,
-            channels);
+    require(channels % groups == 0, "%s: %d groups do not divide %d channels", name,
+            groups, channels);
     return (GroupNorm){
         .gamma = params_add(p, SHAPE(channels), ones, "%s.gamma", name),
         .beta = params_add(p, SHAPE(channels), zeros, "%s.beta", name),
@@ -54,8 +57,8 @@ GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,
 
 Var *group_norm_forward(Pass *pass, const GroupNorm *l, Var *x)
 {
-    return group_norm(pass->tape, x, pass_param(pass, l->gamma), pass_param(pass, l->beta),
-                      l->groups, l->eps);
+    return group_norm(pass->tape, x, pass_param(pass, l->gamma),
+                      pass_param(pass, l->beta), l->groups, l->eps);
 }
 
 Var *group_norm_silu_forward(Pass *pass, const GroupNorm *l, Var *x)
@@ -64,7 +67,8 @@ Var *group_norm_silu_forward(Pass *pass, const GroupNorm *l, Var *x)
                            pass_param(pass, l->beta), l->groups, l->eps);
 }
 
-/* (gamma xhat + beta) (1 + scale) + shift is a norm with a gamma and a beta for each sample. */
+/* (gamma xhat + beta) (1 + scale) + shift is a norm with gamma and beta for
+ * each sample. */
 Var *group_norm_adaptive_forward(Pass *pass, const GroupNorm *l, Var *x, Var *w)
 {
     Tape *t = pass->tape;

@@ -1,6 +1,6 @@
-/* Layers with parameters.  Each is a small struct of parameter numbers, made by X_init, which
- * declares the parameters under `name`, and used by X_forward in a pass.  How they start is the
- * business of the rule in Params and of the layer's role (init.h). */
+/* Layers with parameters.  Each is a small struct of parameter numbers, made by X_init,
+ * which declares the parameters under `name`, and used by X_forward in a pass.  How they
+ * start is the business of the rule in Params and of the layer's role (init.h). */
 #ifndef NN_LAYERS_H
 #define NN_LAYERS_H
 
@@ -11,7 +11,7 @@ typedef struct { int weight, bias; } Linear;            /* bias -1: none */
 
 Linear linear_init(Params *p, const char *name, int in, int out, Role role);
 Linear linear_init_without_bias(Params *p, const char *name, int in, int out, Role role);
-Var *linear_forward(Pass *pass, const Linear *l, Var *x);       /* [..., in] to [..., out] */
+Var *linear_forward(Pass *pass, const Linear *l, Var *x);   /* [..., in] to [..., out] */
 
 typedef struct { int weight, bias, stride, pad, pad_end; } Conv2d;
 
@@ -22,7 +22,8 @@ Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x);
 typedef struct { int gamma, beta, groups; double eps; } GroupNorm;
 
 /* Dies unless groups divides channels. */
-GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups, double eps);
+GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,
+                          double eps);
 Var *group_norm_forward(Pass *pass, const GroupNorm *l, Var *x);
 Var *group_norm_silu_forward(Pass *pass, const GroupNorm *l, Var *x);
 

@@ -7,7 +7,7 @@
 #include "tensor/error.h"
 #include "tensor/reduce.h"
 
-/* What a rule needs for n numbers: parameters w, gradients g (clipped), moments m and v. */
+/* What a rule needs for n numbers: parameters w, clipped gradients g, moments m and v. */
 typedef struct {
     Real *w, *g, *m, *v;
     size_t n;
@@ -60,7 +60,10 @@ static void adam_loop(const Update *u, Real keep, Real step, Real root)
 }
 
 static void adam(const Update *u) { adam_loop(u, 1, u->lr * u->correct1, u->correct2); }
-static void adam_hat(const Update *u) { adam_loop(u, 1, u->lr * u->correct1 / u->correct2, 1); }
+static void adam_hat(const Update *u)
+{
+    adam_loop(u, 1, u->lr * u->correct1 / u->correct2, 1);
+}
 static void adamw(const Update *u)
 {
     adam_loop(u, 1 - u->lr * u->decay, u->lr * u->correct1, u->correct2);
@@ -71,7 +74,8 @@ static const struct Rule {
     void (*update)(const Update *u);
     bool has_v, own_decay;
 } rules[] = {
-    {"sgd", sgd, false, false}, {"rmsprop", rmsprop, true, false}, {"adam", adam, true, false},
+    {"sgd", sgd, false, false}, {"rmsprop", rmsprop, true, false},
+    {"adam", adam, true, false},
     {"adam_hat", adam_hat, true, false}, {"adamw", adamw, true, true},
 };
 
@@ -79,7 +83,8 @@ static const struct Rule *find_rule(const char *name)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (strcmp(rules[i].name, name) == 0) return &rules[i];
-    fail("there is no optimiser %s; there are sgd, rmsprop, adam, adam_hat and adamw", name);
+    fail("there is no optimiser %s; there are sgd, rmsprop, adam, adam_hat and adamw",
+         name);
 }
 
 Optimizer optimizer_init(Params *p, const OptimizerConfig *config)
@@ -89,7 +94,10 @@ Optimizer optimizer_init(Params *p, const OptimizerConfig *config)
                        .v = find_rule(config->rule)->has_v ? params_block(p) : NULL};
 }
 
-double optimizer_lr(const Optimizer *o) { return learning_rate(&o->config.rate, o->step); }
+double optimizer_lr(const Optimizer *o)
+{
+    return learning_rate(&o->config.rate, o->step);
+}
 
 double optimizer_step(Optimizer *o, Params *p)
 {

@@ -28,8 +28,9 @@ int params_add(Params *p, Shape shape, Init init, const char *name, ...)
     va_start(args, name);
     vsnprintf(text, sizeof text, name, args);
     va_end(args);
-    p->list[p->count] = (Param){.name = arena_printf(&p->arena, "%s", text), .shape = shape,
-                                .offset = p->size, .size = shape_size(shape), .init = init};
+    p->list[p->count] = (Param){.name = arena_printf(&p->arena, "%s", text),
+                                .shape = shape, .offset = p->size,
+                                .size = shape_size(shape), .init = init};
     p->size += p->list[p->count].size;
     return p->count++;
 }

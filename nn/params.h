@@ -1,14 +1,14 @@
 /* The parameters of a model: a list of names and shapes over one block of numbers.
  *
- *     value   [w00 w01 ... | b0 b1 ... | gamma ... ]      all parameters, in the order declared
+ *     value   [w00 w01 ... | b0 b1 ... | gamma ... ]      all parameters, as declared
  *     grad    [ the same layout ]
  *
- * Because each kind of number is one contiguous block, the optimiser, gradient clipping, the
- * moving average and the checkpoint are one loop or one call each.
+ * Because each kind of number is one contiguous block, the optimiser, gradient clipping,
+ * the moving average and the checkpoint are one loop or one call each.
  *
- * A model is made in two steps.  Its layers declare what they need (params_add), which costs
- * nothing, so the parameters of a network of any size can be counted; params_allocate then
- * makes the blocks and fills in the initial numbers. */
+ * A model is made in two steps.  Its layers declare what they need (params_add), which
+ * costs nothing, so the parameters of a network of any size can be counted;
+ * params_allocate then makes the blocks and fills in the initial numbers. */
 #ifndef NN_PARAMS_H
 #define NN_PARAMS_H
 
@@ -43,7 +43,8 @@ int params_add(Params *p, Shape shape, Init init, const char *name, ...)
 /* A block of the size of all parameters, owned by p, filled with 0. */
 Real *params_block(Params *p);
 
-/* Makes value and grad; each parameter's numbers depend on (seed, its place in the list). */
+/* Makes value and grad; each parameter's numbers depend on (seed,
+ * its place in the list). */
 void params_allocate(Params *p, uint64_t seed);
 
 void params_zero_grad(Params *p);

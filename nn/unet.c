@@ -19,13 +19,14 @@ static void init_level(Params *p, UNet *u, int l, int *channels, int *skip)
                                          RESAMPLE_NONE);
         level->attends[b] = down->attends[0] && (b == c->blocks || !c->attention_up_last);
         if (level->attends[b])
-            level->attention[b] = attention_block_init(p, NAME("%s.attention", name), &c->style,
-                                                       width);
+            level->attention[b] = attention_block_init(p, NAME("%s.attention", name),
+                                                       &c->style, width);
         *channels = width;
     }
     if (l > 0)
-        level->resample = resample_init(p, NAME("up.%d.upsample", l), c->resample, RESAMPLE_UP,
-                                        &c->style, (Widths){width, width, E});
+        level->resample = resample_init(p, NAME("up.%d.upsample", l), c->resample,
+                                        RESAMPLE_UP, &c->style,
+                                        (Widths){width, width, E});
 }
 
 UNet unet_init(Params *p, const UNetConfig *config)
@@ -36,10 +37,10 @@ UNet unet_init(Params *p, const UNetConfig *config)
     int channels = u.encoder.channels, skip = u.encoder.skips;
     for (int l = c->levels - 1; l >= 0; l--) init_level(p, &u, l, &channels, &skip);
     int most = channels / s->group_size;
-    u.norm_out = group_norm_init(p, "norm_out", channels, s->groups < most ? s->groups : most,
-                                 s->eps);
-    u.conv_out = conv2d_init(p, "conv_out", channels, c->out_channels * c->patch * c->patch, 3,
-                             ROLE_LAST);
+    u.norm_out = group_norm_init(p, "norm_out", channels,
+                                 s->groups < most ? s->groups : most, s->eps);
+    u.conv_out = conv2d_init(p, "conv_out", channels,
+                             c->out_channels * c->patch * c->patch, 3, ROLE_LAST);
     return u;
 }
 
@@ -76,7 +77,8 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const Condition *condition)
     return y;
 }
 
-Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small, const Condition *c)
+Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small,
+                           const Condition *c)
 {
     const UNetConfig *k = &u->encoder.config;
     Var *large = resize(pass->tape, small, k->height, k->width);

@@ -34,12 +34,12 @@ typedef struct {
     int base;                       /* channels that mult multiplies; the waves' number */
     int first;                      /* channels of the first convolution; 0: of level 0 */
     int levels;
-    double mult[MAX_LEVELS];        /* level i has base * mult[i] channels; 0 at the end */
-    int blocks;                     /* residual blocks per level going down; one more going up */
-    int attention[MAX_LEVELS];      /* heights (after patching) with attention, 0 at the end */
+    double mult[MAX_LEVELS];        /* base * mult[i] channels at level i; 0 at the end */
+    int blocks;                     /* residual blocks a level, going down; up one more */
+    int attention[MAX_LEVELS];      /* heights (after patching) with it, 0 at the end */
     bool attention_up_last;         /* going up, after the last block of a level only */
     bool no_middle_attention;
-    bool bare_middle_attention;     /* without a norm (diffusers, where e scales and shifts) */
+    bool bare_middle_attention;     /* no norm (diffusers, where e scales and shifts) */
     int patch;                      /* 0, 1: none */
     bool pyramid;
     const char *resample;           /* nn/blocks.h */
@@ -111,6 +111,7 @@ Var *unet_forward(Pass *pass, const UNet *u, Var *x, const Condition *c);
 /* Super-resolution (Nichol & Dhariwal 2021): the network also sees the small image,
  * enlarged bilinearly, as further channels.  x [N, H, W, C], small [N, h, w, c]; the
  * config's channels are C + c. */
-Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small, const Condition *c);
+Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small,
+                           const Condition *c);
 
 #endif

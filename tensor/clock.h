@@ -5,9 +5,9 @@
 /* Seconds since some moment; never goes back. */
 double seconds_now(void);
 
-/* The multiplications and additions a second, of all threads together, in a loop of nothing
- * but independent multiply-adds (GFLOP/s).  Takes some ten milliseconds.  Shared machines
- * drift: measure it beside what is compared with it. */
+/* The multiplications and additions a second, of all threads together, in a loop of
+ * nothing but independent multiply-adds (GFLOP/s).  Takes some ten milliseconds.  Shared
+ * machines drift: measure it beside what is compared with it. */
 double clock_peak(void);
 
 #endif

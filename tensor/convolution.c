@@ -1,17 +1,18 @@
 /* The fast convolution: a matrix product whose factor is read from the image.
  *
- * Lay the K*K*C numbers under the filter at one output pixel out as a row: the patch.  Then
+ * Lay the K*K*C numbers under the filter at one output pixel in a row: the patch.  Then
  *
- *     y  [pixels, O]   = patches(x) [pixels, KKC]  times  w transposed      [KKC, O]
- *     dw [O, KKC]      = dy transposed [O, pixels] times  patches(x)        [pixels, KKC]
- *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w with its O and C swapped [KKO, C]
+ *     y  [pixels, O]   = patches(x) [pixels, KKC]  times  w transposed [KKC, O]
+ *     dw [O, KKC]      = dy transposed [O, pixels] times  patches(x) [pixels, KKC]
+ *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w, O and C swapped [KKO, C]
  *
- * In the last line tap (i, j) of an input pixel (h, w) is the output pixel that it reached,
- * ((h + pad - i) / stride, (w + pad - j) / stride), if that is a whole number.  So both kinds
- * of patch follow one rule, row = (h * scale + shift + sign * i) / divisor.
+ * In the last line tap (i, j) of an input pixel (h, w) is the output pixel that it
+ * reached, ((h + pad - i) / stride, (w + pad - j) / stride), if that is a whole number.
+ * So both kinds of patch follow one rule, row = (h * scale + shift + sign * i) / divisor.
  *
- * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A patch is
- * K*K runs of C neighbouring numbers, so packing is mostly memcpy: the reward for NHWC. */
+ * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
+ * patch is K*K runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
+ * NHWC. */
 #include "tensor/convolution.h"
 
 #include <string.h>
@@ -45,8 +46,8 @@ static int source(const Patches *p, int h, int i, int size)
     return row < size ? row : -1;
 }
 
-/* Copies the entries k0 ... k0+nk of `count` patches, the first being number `first`; entry k of
- * patch p goes to out[p * patch_step + k].  Entry k is tap k/C, channel k%C. */
+/* Copies the entries k0 ... k0+nk of `count` patches, the first being number `first`;
+ * entry k of patch p goes to out[p * patch_step + k].  It is tap k/C, channel k%C. */
 static void copy_patches(const Real *image, const Patches *p, int first, int count,
                          int k0, int nk, Real *out, int patch_step)
 {
@@ -61,7 +62,8 @@ static void copy_patches(const Real *image, const Patches *p, int first, int cou
             if (y < 0 || x < 0)
                 for (int r = 0; r < run; r++) row[k + r] = 0;
             else
-                memcpy(row + k, in + ((size_t)y * (size_t)p->W + (size_t)x) * (size_t)p->C + c,
+                memcpy(row + k,
+                       in + ((size_t)y * (size_t)p->W + (size_t)x) * (size_t)p->C + c,
                        (size_t)run * sizeof *row);
             k += run;
         }
@@ -94,8 +96,8 @@ static void pack_swapped_filters(const Operand *x, int o0, int no, int k0, int n
     require(outer_step == 1, "a panel has its columns in a row");
     for (int k = 0; k < nk; k++) {
         int tap = (k0 + k) / g->O, o = (k0 + k) % g->O;
-        memcpy(out + (size_t)k * (size_t)k_step,
-               x->data + ((size_t)o * (size_t)(g->K * g->K) + (size_t)tap) * (size_t)g->C + o0,
+        size_t from = (size_t)o * (size_t)(g->K * g->K) + (size_t)tap;
+        memcpy(out + (size_t)k * (size_t)k_step, x->data + from * (size_t)g->C + o0,
                (size_t)no * sizeof *out);
     }
 }
@@ -106,7 +108,8 @@ static bool is_pointwise(const Convolution *g)
     return g->K == 1 && g->stride == 1 && g->pad == 0 && g->OH == g->H && g->OW == g->W;
 }
 
-void convolution(Real *y, const Real *x, const Real *w, const Real *b, const Convolution *g)
+void convolution(Real *y, const Real *x, const Real *w, const Real *b,
+                 const Convolution *g)
 {
 #ifdef REFERENCE
     convolution_reference(y, x, w, b, g);
@@ -124,7 +127,8 @@ void convolution(Real *y, const Real *x, const Real *w, const Real *b, const Con
          g->N * g->OH * g->OW, g->O, entries, b, false);
 }
 
-void convolution_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g)
+void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
+                                const Convolution *g)
 {
 #ifdef REFERENCE
     convolution_backward_input_reference(dx, dy, w, g);
@@ -142,7 +146,8 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w, const C
          NULL, true);
 }
 
-void convolution_backward_weight(Real *dw, const Real *dy, const Real *x, const Convolution *g)
+void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
+                                 const Convolution *g)
 {
 #ifdef REFERENCE
     convolution_backward_weight_reference(dw, dy, x, g);
@@ -160,13 +165,14 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x, const 
          g->N * g->OH * g->OW, NULL, true);
 }
 
-/* ---- the plain versions ------------------------------------------------------------------
- * One walk over all (output number, input number, weight) triples; the three functions differ
- * only in which of the three is the sum. */
+/* ---- the plain versions ---------------------------------------------------------------
+ * One walk over all (output number, input number, weight) triples; the three functions
+ * differ only in which of the three is the sum. */
 
 typedef struct { size_t x, y, w; bool inside; } Triple;
 
-static Triple triple(const Convolution *g, int n, int h, int v, int o, int i, int j, int c)
+static Triple triple(const Convolution *g, int n, int h, int v, int o, int i, int j,
+                     int c)
 {
     int row = h * g->stride + i - g->pad, column = v * g->stride + j - g->pad;
     bool inside = row >= 0 && row < g->H && column >= 0 && column < g->W;

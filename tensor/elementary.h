@@ -1,17 +1,17 @@
 /* Elementary functions for inner loops.
  *
  * libm's expf costs some ten nanoseconds a number and cannot be vectorised, and a U-Net
- * takes hundreds of millions of exponentials a step.  real_exp is plain arithmetic without
- * branches, so the compiler turns a loop over it into vector instructions:
+ * takes hundreds of millions of exponentials a step.  real_exp is plain arithmetic
+ * without branches, so the compiler turns a loop over it into vector instructions:
  *
  *     exp(x) = 2^n * exp(r),   n = round(x / ln 2),   r = x - n ln 2,   |r| <= ln 2 / 2
  *
- * exp(r) is its Taylor polynomial.  Adding 1.5 * 2^23 rounds to an integer and leaves that
- * integer in the low bits of the sum, from where it is added to the exponent of exp(r).
+ * exp(r) is its Taylor polynomial.  Adding 1.5 * 2^23 rounds to an integer and leaves
+ * it in the low bits of the sum, from where it is added to the exponent of exp(r).
  *
- * Relative error below 2.5e-7 (float) and 5e-16 (double) for results that are normal numbers.
- * Smaller results stop at the smallest normal number, larger ones near the largest: never
- * inf, never 0.  NaN stays NaN. */
+ * Relative error below 2.5e-7 (float) and 5e-16 (double) for results that are normal
+ * numbers.  Smaller results stop at the smallest normal number, larger ones near the
+ * largest: never inf, never 0.  NaN stays NaN. */
 #ifndef TENSOR_ELEMENTARY_H
 #define TENSOR_ELEMENTARY_H
 

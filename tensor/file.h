@@ -1,7 +1,7 @@
 /* Whole files in, whole files out.
  *
- * Reading: a file comes into an arena in one piece; the formats above parse memory, never a
- * stream, so no parser can leave a descriptor open or trust a length it has not checked.
+ * Reading: a file comes into an arena in one piece; the formats above parse memory, never
+ * a stream, so no parser can leave a descriptor open or trust an unchecked length.
  *
  * Writing: the bytes go to a file beside the target; only when all of them are on the disk
  * (every write checked, fsync) is it renamed over the target, and the folder is fsynced too.
@@ -23,7 +23,7 @@ typedef struct {
     size_t size;
 } Bytes;
 
-/* Reads all of `path` into the arena.  Fails if it is missing, unreadable, or not a file. */
+/* Reads all of `path` into the arena.  Fails if it is missing, unreadable or no file. */
 Bytes file_read(Arena *a, const char *path);
 
 bool file_exists(const char *path);
@@ -32,7 +32,8 @@ bool file_is_folder(const char *path);
 /* Makes the folder and its parents.  Fails if it cannot. */
 void folder_make(const char *path);
 
-/* The names in a folder, sorted, without those that begin with a dot; owned by the arena. */
+/* The names in a folder, sorted, without those that begin with a dot; the arena owns
+ * them. */
 char **folder_list(Arena *a, const char *path, int *count);
 
 /* One open output file at a time. */
@@ -74,7 +75,8 @@ static inline uint32_t big_endian_32(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* CRC-32 of ISO 3309, as gzip, PNG and zip use it; pass 0 to begin, the last value to go on. */
+/* CRC-32 of ISO 3309, as gzip, PNG and zip use it; pass 0 to begin,
+ * the last value to go on. */
 uint32_t crc32(uint32_t crc, const void *data, size_t bytes);
 
 #endif

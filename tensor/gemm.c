@@ -1,9 +1,9 @@
 /* The fast matrix product, after Goto & van de Geijn ("Anatomy of high-performance matrix
  * multiplication", 2008) and BLIS.
  *
- * A multiply-add unit is fed from registers; a register is loaded from the first cache, that
- * from the second, that from memory, each some times slower than the last.  So the product is
- * cut into blocks such that what is used most lies nearest:
+ * A multiply-add unit is fed from registers; a register is loaded from the first cache,
+ * that from the second, that from memory, each some times slower than the last.  So the
+ * product is cut into blocks such that what is used most lies nearest:
  *
  *     C tile      TILE_M x TILE_N     one task of one thread, all k
  *     A block     TILE_M x KC         packed, stays in the second cache
@@ -15,11 +15,11 @@
  *     MR [ strip 1 ]  x k |panel|   ->  MR x NR      c[i] += a[i][k] * b[k][0..NR)
  *     MR [ strip 2 ]      +-----+
  *
- * Packing copies each factor once into the order in which the innermost loop reads it.  A strip
- * keeps its rows KC apart, a constant, so that all MR rows are addressed from one register.
+ * Packing copies each factor once into the order in which the innermost loop reads it.  A
+ * strip keeps its rows KC apart, a constant: one register addresses all MR rows.
  *
- * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts, each
- * summed on its own and then added in order. */
+ * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts,
+ * each summed on its own and then added in order. */
 #include "tensor/gemm.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@
 #include "tensor/memory.h"
 #include "tensor/vector.h"
 
-/* ---- operands ------------------------------------------------------------------------- */
+/* ---- operands ---------------------------------------------------------------------- */
 
 static void pack_matrix(const Operand *x, int o0, int no, int k0, int nk,
                         Real *out, int outer_step, int k_step)
@@ -40,7 +40,8 @@ static void pack_matrix(const Operand *x, int o0, int no, int k0, int nk,
                    (size_t)nk * sizeof *out);
     } else if (x->outer_stride == 1 && outer_step == 1) {
         for (int k = 0; k < nk; k++)
-            memcpy(out + k * k_step, in + (size_t)k * x->k_stride, (size_t)no * sizeof *out);
+            memcpy(out + k * k_step, in + (size_t)k * x->k_stride,
+                   (size_t)no * sizeof *out);
     } else {
         for (int o = 0; o < no; o++)
             for (int k = 0; k < nk; k++)
@@ -56,11 +57,17 @@ static Operand stored(const Real *data, size_t outer_stride, size_t k_stride)
 }
 
 Operand gemm_a(const Real *data, size_t stride) { return stored(data, stride, 1); }
-Operand gemm_a_transposed(const Real *data, size_t stride) { return stored(data, 1, stride); }
+Operand gemm_a_transposed(const Real *data, size_t stride)
+{
+    return stored(data, 1, stride);
+}
 Operand gemm_b(const Real *data, size_t stride) { return stored(data, 1, stride); }
-Operand gemm_b_transposed(const Real *data, size_t stride) { return stored(data, stride, 1); }
+Operand gemm_b_transposed(const Real *data, size_t stride)
+{
+    return stored(data, stride, 1);
+}
 
-/* ---- the plain version ------------------------------------------------------------------ */
+/* ---- the plain version ------------------------------------------------------------- */
 
 void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
                     const Real *bias, bool accumulate)
@@ -68,10 +75,12 @@ void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int
     require(a.pack == pack_matrix && b.pack == pack_matrix, "stored matrices only");
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {
+            const Real *ai = a.data + (size_t)i * a.outer_stride;
+            const Real *bj = b.data + (size_t)j * b.outer_stride;
             double sum = bias ? bias[j] : 0;
             for (int k = 0; k < K; k++)
-                sum += (double)a.data[(size_t)i * a.outer_stride + (size_t)k * a.k_stride] *
-                       (double)b.data[(size_t)j * b.outer_stride + (size_t)k * b.k_stride];
+                sum += (double)ai[(size_t)k * a.k_stride] *
+                       (double)bj[(size_t)k * b.k_stride];
             Real *out = c + (size_t)i * ldc + j;
             *out = (Real)(accumulate ? *out + sum : sum);
         }
@@ -86,8 +95,8 @@ enum {
     ENOUGH_TASKS = 8
 };
 
-/* tile[MR][NR] = strip x panel over nk values of k.  `wide` is a constant in every call: with
- * false only the left half of the panel, one vector, is used. */
+/* tile[MR][NR] = strip x panel over nk values of k.  `wide` is a constant in every call:
+ * with false only the left half of the panel, one vector, is used. */
 static inline __attribute__((always_inline)) void
 multiply(int nk, const Real *a, const Real *b, Real *tile, bool wide)
 {
@@ -132,8 +141,8 @@ static void store(Real *c, size_t ldc, const Real *tile, int ni, int nj, const R
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 
-/* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here, so
- * tasks share nothing. */
+/* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here,
+ * so tasks share nothing. */
 typedef struct {
     Operand a, b;
     Real *c;                /* the corner of this task's tile */
@@ -149,7 +158,8 @@ static void pack_strips(const Task *t, int k0, int nk, Real *strips)
         int rows = smaller(MR, t->ni - i);
         Real *strip = strips + (size_t)i * KC;
         t->a.pack(&t->a, t->i0 + i, rows, k0, nk, strip, KC, 1);
-        if (rows < MR) memset(strip + rows * KC, 0, (size_t)(MR - rows) * KC * sizeof *strip);
+        if (rows < MR)
+            memset(strip + rows * KC, 0, (size_t)(MR - rows) * KC * sizeof *strip);
     }
 }
 
@@ -194,7 +204,8 @@ typedef struct { int tile_m, tile_n, parts; } Plan;
 
 static Plan make_plan(int M, int N, int K)
 {
-    Plan p = {smaller(TILE_M, divide_up(M, MR) * MR), smaller(TILE_N, divide_up(N, NR) * NR), 1};
+    Plan p = {smaller(TILE_M, divide_up(M, MR) * MR),
+              smaller(TILE_N, divide_up(N, NR) * NR), 1};
     int tiles = divide_up(M, p.tile_m) * divide_up(N, p.tile_n);
     if (tiles < ENOUGH_TASKS)
         p.parts = smaller(divide_up(ENOUGH_TASKS, tiles), K / (8 * KC));

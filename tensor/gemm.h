@@ -2,12 +2,12 @@
  *
  *     C[i][j] = sum_k A[i][k] B[k][j]   (+ bias[j]) (+ C[i][j])
  *
- * A factor is an Operand: something that can copy a small panel of itself.  A stored matrix,
- * transposed or not, is one kind; the patches of an image under a convolution are another
- * (convolution.h), so a convolution is this product with another way of reading a factor,
- * and the patches, nine times the image, are never stored.
+ * A factor is an Operand: something that can copy a small panel of itself.  A stored
+ * matrix, transposed or not, is one kind; the patches of an image under a convolution are
+ * another (convolution.h), so a convolution is this product with another way of reading a
+ * factor, and the patches, nine times the image, are never stored.
  *
- * The result does not depend on the number of threads: the work is cut by the sizes alone. */
+ * The result does not depend on the number of threads: sizes alone cut the work. */
 #ifndef TENSOR_GEMM_H
 #define TENSOR_GEMM_H
 
@@ -16,7 +16,7 @@
 
 #include "tensor/real.h"
 
-/* A factor X[outer][k]: for A outer is the row i, for B it is the column j; k is summed over. */
+/* A factor X[outer][k]: outer is the row i of A, the column j of B; k is summed over. */
 typedef struct Operand Operand;
 struct Operand {
     /* Copies X[o][k] for o0 <= o < o0+no, k0 <= k < k0+nk to
@@ -24,17 +24,18 @@ struct Operand {
     void (*pack)(const Operand *x, int o0, int no, int k0, int nk,
                  Real *out, int outer_step, int k_step);
     const Real *data;
-    size_t outer_stride, k_stride;      /* of a stored matrix: X[o][k] = data[o*os + k*ks] */
-    const void *geometry;               /* of patches: see convolution.h */
+    size_t outer_stride, k_stride;  /* of a stored matrix: X[o][k] = data[o*os + k*ks] */
+    const void *geometry;           /* of patches: see convolution.h */
 };
 
 /* A row-major matrix whose rows are `stride` apart, as the factor A or B of a product. */
-Operand gemm_a(const Real *data, size_t stride);                /* A[i][k] at data[i*stride + k] */
-Operand gemm_a_transposed(const Real *data, size_t stride);     /* A[i][k] at data[k*stride + i] */
-Operand gemm_b(const Real *data, size_t stride);                /* B[k][j] at data[k*stride + j] */
-Operand gemm_b_transposed(const Real *data, size_t stride);     /* B[k][j] at data[j*stride + k] */
+Operand gemm_a(const Real *data, size_t stride);            /* A[i][k] at i*stride + k */
+Operand gemm_a_transposed(const Real *data, size_t stride); /* A[i][k] at k*stride + i */
+Operand gemm_b(const Real *data, size_t stride);            /* B[k][j] at k*stride + j */
+Operand gemm_b_transposed(const Real *data, size_t stride); /* B[k][j] at j*stride + k */
 
-/* c is [M, N] with rows ldc apart.  bias [N] or NULL.  accumulate: add to c, else overwrite. */
+/* c is [M, N] with rows ldc apart.  bias [N] or NULL.  accumulate: add to c, else
+ * overwrite. */
 void gemm(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
           const Real *bias, bool accumulate);
 

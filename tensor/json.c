@@ -290,7 +290,8 @@ bool json_bool(const Json *object, const char *key, const char *where)
     return json_get(object, key, JSON_BOOL, where)->truth;
 }
 
-static const Json *get_array(const Json *object, const char *key, const char *where, int max)
+static const Json *get_array(const Json *object, const char *key, const char *where,
+                             int max)
 {
     const Json *array = json_get(object, key, JSON_ARRAY, where);
     if (array->count > max)

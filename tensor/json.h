@@ -51,8 +51,8 @@ struct Json {
 };
 
 /* The tree of a whole text; the arena owns it and its strings (UTF-8).  Fails, with the
- * line and byte of the trouble, if the text breaks a rule above.  A number is an integer if
- * it is written as one (3, not 3.0, 3e0 or -0) and fits int64. */
+ * line and byte of the trouble, if the text breaks a rule above.  A number is an integer
+ * if it is written as one (3, not 3.0, 3e0 or -0) and fits int64. */
 const Json *json_parse(Arena *a, Bytes text);
 
 /* The member with this key, or NULL. */
@@ -67,8 +67,8 @@ int64_t json_integer(const Json *object, const char *key, const char *where);
 const char *json_text(const Json *object, const char *key, const char *where);
 bool json_bool(const Json *object, const char *key, const char *where);
 
-/* An array of ints, or of numbers, into out; returns how many.  Fails also if they are more
- * than max. */
+/* An array of ints, or of numbers, into out; returns how many.  Fails if they are more
+ * than max too. */
 int json_integers(const Json *object, const char *key, const char *where, int out[],
                   int max);
 int json_numbers(const Json *object, const char *key, const char *where, double out[],

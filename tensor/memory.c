@@ -27,7 +27,7 @@ static size_t machine_memory(void)
 }
 
 /* Reserving costs nothing but addresses, so every region may grow to the whole machine.
- * Where addresses are rationed (ulimit -v, a 32-bit host), take half as often as needed. */
+ * Where addresses are rationed (ulimit -v, a 32-bit host), halve until it fits. */
 static Region region_reserve(void)
 {
     for (size_t size = machine_memory(); size >= STEP; size = round_up(size / 2, STEP)) {
@@ -60,8 +60,9 @@ static void region_commit(Region *r, size_t bytes)
     r->committed += grow;
     size_t now = __atomic_add_fetch(&committed, grow, __ATOMIC_RELAXED);
     size_t peak = __atomic_load_n(&committed_peak, __ATOMIC_RELAXED);
-    while (now > peak && !__atomic_compare_exchange_n(&committed_peak, &peak, now, true,
-                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    while (now > peak &&
+           !__atomic_compare_exchange_n(&committed_peak, &peak, now, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
 }
 
 static void region_release(Region *r)
@@ -91,7 +92,7 @@ static void make_junk(void *memory, size_t bytes)
 #endif
 }
 
-/* ---- arenas ------------------------------------------------------------------------- */
+/* ---- arenas ------------------------------------------------------------------------ */
 
 Arena arena_create(void) { return (Arena){.region = region_reserve()}; }
 
@@ -100,8 +101,8 @@ void *arena_alloc(Arena *a, size_t bytes)
     if (!a->region.base) *a = arena_create();
     size_t align = bytes >= ALIGN ? ALIGN : 16, start = round_up(a->used, align);
     if (bytes > a->region.reserved || start > a->region.reserved - bytes)
-        fail("out of memory: wanted %zu MiB in one piece, %zu MiB is the most this machine "
-             "has", bytes >> 20, a->region.reserved >> 20);
+        fail("out of memory: wanted %zu MiB in one piece, %zu MiB is the most this "
+             "machine has", bytes >> 20, a->region.reserved >> 20);
     region_commit(&a->region, start + bytes);
     a->used = start + bytes;
     make_junk(a->region.base + start, bytes);

@@ -1,22 +1,25 @@
 /* Memory by lifetime, not by object.
  *
- * A training step makes a thousand arrays and needs none of them a moment later.  Owning each
- * one separately means a thousand free() calls to get right; owning their *lifetime* means one.
+ * A training step makes a thousand arrays and needs none of them a moment later.  Owning
+ * each one separately means a thousand free() calls to get right; owning their *lifetime*
+ * means one.
  *
- *   Arena   a bump pointer.  Everything in it dies together: a model, a data set, a file's
- *           contents, the records of one tape.  arena_rewind frees all that came after a mark.
- *   Pool    blocks that die one by one, in any order: the activations and gradients of a step.
- *           It keeps its pages between steps.
+ *   Arena   a bump pointer.  Everything in it dies together: a model, a data set, a
+ *           file's contents, the records of one tape.  arena_rewind frees all that came
+ *           after a mark.
+ *   Pool    blocks that die one by one, in any order: the activations and gradients of
+ *           a step.  It keeps its pages between steps.
  *   scratch each thread's own arena for work inside one operation: mark, use, rewind.
  *
- * All three take their pages from one door, a reserved range of addresses that is made usable
- * as it fills.  Pages once touched are kept: on a virtual machine the first touch of a fresh
- * 4 KiB page runs at some 0.4 GB/s, that of a kept one at 80, and an engine that returns its
- * memory after every step spends most of its time there.  The kernel is asked for huge pages.
+ * All three take their pages from one door, a reserved range of addresses that is made
+ * usable as it fills.  Pages once touched are kept: on a virtual machine the first touch
+ * of a fresh 4 KiB page runs at some 0.4 GB/s, that of a kept one at 80, and an engine
+ * that returns its memory after every step spends most of its time there.  The kernel is
+ * asked for huge pages.
  *
- * Memory handed out is aligned to 64 bytes and undefined: under DEBUG=1 it is filled with NaN,
- * on allocation and on release, so that a stale or unset number shows up in the loss at once.
- * Running out of memory ends in a sentence with the size that was wanted. */
+ * Memory handed out is aligned to 64 bytes and undefined: under DEBUG=1 it is filled with
+ * NaN, on allocation and on release, so that a stale or unset number shows up in the loss
+ * at once.  Running out of memory ends in a sentence with the size that was wanted. */
 #ifndef TENSOR_MEMORY_H
 #define TENSOR_MEMORY_H
 
@@ -47,11 +50,12 @@ typedef struct {
 Arena arena_create(void);
 void *arena_alloc(Arena *a, size_t bytes);
 #define arena_new(a, Type, count) ((Type *)arena_alloc_array(a, sizeof(Type), count))
-void *arena_alloc_array(Arena *a, size_t size, size_t count);   /* dies if the product wraps */
-char *arena_printf(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void *arena_alloc_array(Arena *a, size_t size, size_t count);   /* dies if it wraps */
+char *arena_printf(Arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 size_t arena_mark(const Arena *a);
-void arena_rewind(Arena *a, size_t mark);                       /* keeps the pages */
-void arena_destroy(Arena *a);                                   /* returns them */
+void arena_rewind(Arena *a, size_t mark);                   /* keeps the pages */
+void arena_destroy(Arena *a);                               /* returns them */
 
 /* The calling thread's scratch arena. */
 Arena *scratch(void);

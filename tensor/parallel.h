@@ -2,8 +2,8 @@
  *
  * Loops that are worth it carry `#pragma omp parallel for`; without OpenMP the pragma is
  * nothing and they run serially.  One rule makes the results independent of the number of
- * threads: a loop is cut into pieces by its *shape* alone, each piece is written by exactly
- * one thread, and sums over pieces are added in the pieces' order.
+ * threads: a loop is cut into pieces by its *shape* alone, each piece is written by
+ * exactly one thread, and sums over pieces are added in the pieces' order.
  *
  * A thread that calls a parallel kernel from inside a parallel loop runs it alone. */
 #ifndef TENSOR_PARALLEL_H
@@ -11,9 +11,9 @@
 
 /* To be called first in main.  Between two loops the threads of an OpenMP library wait by
  * spinning, and when another program wants one of the cores, every loop then waits for a
- * whole time slice: ten times slower here.  Waiting asleep costs some microseconds a loop.  The
- * library reads that wish from the environment before main begins, so this starts the program
- * once more with OMP_WAIT_POLICY=passive, unless the variable is set already. */
+ * whole time slice: ten times slower here.  Waiting asleep costs some microseconds a
+ * loop.  The library reads that wish from the environment before main begins, so this
+ * starts the program once more with OMP_WAIT_POLICY=passive, unless that is set. */
 void parallel_begin(char **argv);
 
 int parallel_threads(void);

@@ -7,9 +7,9 @@
  * a dropout mask is recomputed rather than stored, and image 7 of seed 1 has its noise
  * however it is batched.
  *
- * The function is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
- * 3", 2011): ten rounds of multiplying a 128-bit counter by constants and mixing in a key.
- * The seed is the key; index and stream are the counter.
+ * The function is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1,
+ * 2, 3", 2011): ten rounds of multiplying a 128-bit counter by constants and mixing in a
+ * key.  The seed is the key; index and stream are the counter.
  *
  * Four entries share one evaluation, so reading a run of indices in order is cheapest
  * through random_normals.  Normals are made in double, so that the float and the double
@@ -25,8 +25,8 @@ typedef struct {
     uint64_t seed, stream;
 } Random;
 
-/* The row for a purpose (initial weights, noise, data order...: numbered by the caller, below
- * 65536) and a 48-bit number within it (a step, an image). */
+/* The row for a purpose (initial weights, noise, data order...: numbered by the caller,
+ * below 65536) and a 48-bit number within it (a step, an image). */
 Random random_stream(uint64_t seed, unsigned purpose, uint64_t which);
 
 uint32_t random_bits(Random r, uint64_t index);

@@ -1,8 +1,8 @@
 /* The number type of the engine.
  *
- * Every value, weight and gradient is a Real: float for speed, double (`make REAL=double`)
- * for proofs.  In float a gradient that is wrong by one part in ten thousand hides in the
- * rounding; in double it cannot, so gradient checks run there.
+ * Every value, weight and gradient is a Real: float for speed, double (`make
+ * REAL=double`) for proofs.  In float a gradient that is wrong by one part in ten
+ * thousand hides in the rounding; in double it cannot, so gradient checks run there.
  *
  * Rules: sums over more than a few hundred numbers are kept in double or in several
  * partial sums; schedules and samplers are double in both builds. */

@@ -11,8 +11,8 @@
  * the arrays must fill the file exactly, nothing can hide or overlap in it.
  *
  * The reader assumes an enemy wrote the file: it checks every rule of the format, and the
- * limits below, before it hands out a pointer.  The caller checks what it cannot know: the
- * names and shapes that the model wants, and whether the values are finite. */
+ * limits below, before it hands out a pointer.  The caller checks what it cannot know:
+ * the names and shapes that the model wants, and whether the values are finite. */
 #ifndef TENSOR_SAFETENSORS_H
 #define TENSOR_SAFETENSORS_H
 

@@ -8,8 +8,8 @@
 
 Shape shape_make(int rank, const int dim[])
 {
-    require(rank >= 1 && rank <= MAX_RANK, "a shape of %d axes; 1 to %d are possible", rank,
-            MAX_RANK);
+    require(rank >= 1 && rank <= MAX_RANK, "a shape of %d axes; 1 to %d are possible",
+            rank, MAX_RANK);
     Shape s = {.rank = rank};
     size_t size = 1;
     for (int i = 0; i < rank; i++) {
@@ -43,14 +43,16 @@ ShapeText shape_text(Shape s)
     ShapeText t;
     int n = snprintf(t.text, sizeof t.text, "[");
     for (int i = 0; i < s.rank; i++)
-        n += snprintf(t.text + n, sizeof t.text - (size_t)n, "%s%d", i ? ", " : "", s.dim[i]);
+        n += snprintf(t.text + n, sizeof t.text - (size_t)n, "%s%d", i ? ", " : "",
+                      s.dim[i]);
     snprintf(t.text + n, sizeof t.text - (size_t)n, "]");
     return t;
 }
 
 Shape shape_reduce(Shape s, unsigned axes)
 {
-    require(axes && (axes == ALL_AXES || axes >> s.rank == 0), "axes %#x of %s", axes, SHOW(s));
+    require(axes && (axes == ALL_AXES || axes >> s.rank == 0), "axes %#x of %s", axes,
+            SHOW(s));
     for (int i = 0; i < s.rank; i++)
         if (axes >> i & 1) s.dim[i] = 1;
     return s;

@@ -1,5 +1,5 @@
-/* The shape of an array: how many numbers along each axis.  Arrays are dense and row-major;
- * images are NHWC. */
+/* The shape of an array: how many numbers along each axis.  Arrays are dense and
+ * row-major; images are NHWC. */
 #ifndef TENSOR_SHAPE_H
 #define TENSOR_SHAPE_H
 
@@ -17,7 +17,8 @@ typedef struct {
 #define SHAPE(...) \
     shape_make((int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]){__VA_ARGS__})
 
-Shape shape_make(int rank, const int dim[]);    /* dies unless 1 <= rank <= MAX_RANK, dims > 0 */
+/* Dies unless 1 <= rank <= MAX_RANK and all dims > 0. */
+Shape shape_make(int rank, const int dim[]);
 size_t shape_size(Shape s);
 bool shape_equal(Shape a, Shape b);
 int shape_last(Shape s);                        /* the last axis: channels, features */

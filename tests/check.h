@@ -2,11 +2,14 @@
  *
  *     static void adds(void) { check_int(1 + 1, 2); }
  *     static const Test tests[] = {T(adds)};
- *     int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
+ *     int main(int argc, char **argv)
+ *     {
+ *         return run_tests(argc, argv, tests, NELEM(tests));
+ *     }
  *
- * A check that fails prints file:line, what it got and what it wanted, and the test goes on.
- * `build/.../test_gemm odd` runs the tests whose names contain "odd".  The exit code is 1 if
- * a test failed or if no test ran. */
+ * A check that fails prints file:line, what it got and what it wanted, and the test goes
+ * on.  `build/.../test_gemm odd` runs the tests whose names contain "odd".  The exit code
+ * is 1 if a test failed or if no test ran. */
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 
@@ -33,21 +36,24 @@ int run_tests(int argc, char **argv, const Test tests[], int count);
 /* |got - want| <= tolerance * max(1, |want|); a NaN never passes. */
 #define check_close(got, want, tolerance) check_close_at(HERE, got, want, tolerance, #got)
 /* The same for n numbers against the numbers listed after n. */
-#define check_reals(got, want, n, tolerance) check_reals_at(HERE, got, want, n, tolerance, #got)
+#define check_reals(got, want, n, tolerance) \
+    check_reals_at(HERE, got, want, n, tolerance, #got)
 /* got <= limit; a NaN never passes.  `what` says of what. */
 #define check_at_most(got, limit, what) check_at_most_at(HERE, got, limit, what)
 /* f(argument) must stop with a message that contains `words`. */
 #define check_stops(f, argument, words) check_stops_at(HERE, f, argument, words)
 
 void check_at(const char *file, int line, bool ok, const char *what);
-void check_int_at(const char *file, int line, long long got, long long want, const char *what);
+void check_int_at(const char *file, int line, long long got, long long want,
+                  const char *what);
 void check_text_at(const char *file, int line, const char *got, const char *want,
                    const char *what);
 void check_close_at(const char *file, int line, double got, double want, double tolerance,
                     const char *what);
-void check_reals_at(const char *file, int line, const Real *got, const Real *want, size_t n,
-                    double tolerance, const char *what);
-void check_at_most_at(const char *file, int line, double got, double limit, const char *what);
+void check_reals_at(const char *file, int line, const Real *got, const Real *want,
+                    size_t n, double tolerance, const char *what);
+void check_at_most_at(const char *file, int line, double got, double limit,
+                      const char *what);
 void check_stops_at(const char *file, int line, void (*f)(void *), void *argument,
                     const char *words);
 
@@ -62,7 +68,7 @@ void check_drift_at(const char *file, int line, int code, const char *words,
 /* Fills x with numbers in [-1, 1) that depend on the seed alone. */
 void fill_uniform(Real *x, size_t n, unsigned seed);
 
-/* A folder for this test's files, empty at the start, removed at the end of the program. */
+/* A folder for this test's files, empty at the start, removed when the program ends. */
 const char *test_folder(void);
 
 #endif

@@ -1,6 +1,6 @@
-/* Every number of the Gaussian process on stored inputs: gaussian.safetensors, from OpenAI's
- * code.  The network is a stored output, so each sample n of the file, at its own time t[n], is
- * one call.  See golden_process.c for the layout. */
+/* Every number of the Gaussian process on stored inputs: gaussian.safetensors, from
+ * OpenAI's code.  The network is a stored output, so each sample n of the file, at its
+ * own time t[n], is one call.  See golden_process.c for the layout. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ static const Name predictions[] = {{"EPSILON", "eps"}, {"START_X", "x0"},
 static const Name variances[] = {{"LEARNED", "learned"}, {"FIXED_SMALL", "fixed_small"},
                                  {"FIXED_LARGE", "fixed_large"},
                                  {"LEARNED_RANGE", "learned_range"}, {NULL, NULL}};
-static const Name losses[] = {{"MSE", "mse"}, {"RESCALED_MSE", "rescaled_mse"}, {"KL", "kl"},
-                              {"RESCALED_KL", "rescaled_kl"}, {NULL, NULL}};
+static const Name losses[] = {{"MSE", "mse"}, {"RESCALED_MSE", "rescaled_mse"},
+                              {"KL", "kl"}, {"RESCALED_KL", "rescaled_kl"}, {NULL, NULL}};
 
 static double *new_numbers(const Inputs *in)
 {
@@ -44,18 +44,21 @@ static void compare(const Inputs *in, const double *x, const char *format, ...)
     golden_compare_numbers(in->golden, name, x, (size_t)in->N * in->D);
 }
 
-static Level level_of(const Inputs *in, int n) { return schedule_level(&in->schedule, in->t[n]); }
+static Level level_of(const Inputs *in, int n)
+{
+    return schedule_level(&in->schedule, in->t[n]);
+}
 
 /* out[i] = f(level of the sample, i) for all numbers. */
-#define EACH(in, out, expression)                                                            \
-    for (int n = 0; n < (in)->N; n++) {                                                      \
-        Level l = level_of(in, n);                                                           \
-        (void)l;                                                                             \
-        for (size_t i = (size_t)n * (in)->D; i < (size_t)(n + 1) * (in)->D; i++)             \
-            (out)[i] = (expression);                                                         \
+#define EACH(in, out, expression)                                                   \
+    for (int n = 0; n < (in)->N; n++) {                                             \
+        Level l = level_of(in, n);                                                  \
+        (void)l;                                                                    \
+        for (size_t i = (size_t)n * (in)->D; i < (size_t)(n + 1) * (in)->D; i++)    \
+            (out)[i] = (expression);                                                \
     }
 
-/* ---- single formulas ---------------------------------------------------------------------- */
+/* ---- single formulas --------------------------------------------------------------- */
 
 static void run_forward(const Inputs *in)
 {
@@ -110,11 +113,12 @@ static void run_likelihoods(const Inputs *in)
     EACH(in, out, gaussian_kl_value(mean[i], 2 * scale[i], in->x0[i], v[i]));
     compare(in, out, "normal_kl");
     Process p = {.schedule = in->schedule};
-    for (int n = 0; n < in->N; n++) prior[n] = bound_prior(&p, in->x0 + (size_t)n * in->D, in->D);
+    for (int n = 0; n < in->N; n++)
+        prior[n] = bound_prior(&p, in->x0 + (size_t)n * in->D, in->D);
     golden_compare_numbers(g, "prior_bpd", prior, (size_t)in->N);
 }
 
-/* ---- the way back --------------------------------------------------------------------------- */
+/* ---- the way back ------------------------------------------------------------------ */
 
 /* One choice of prediction, variance and clipping, and what the network said. */
 typedef struct {
@@ -141,11 +145,13 @@ static void stored_predict(Denoiser *self, const double *x, const Level *level,
 
 static Stored stored(const Choice *c, int n)
 {
-    return (Stored){{c->in->D, c->process.variance->learned, c->process.prediction->is_mean,
-                     stored_predict}, c, (size_t)n * c->in->D};
+    return (Stored){{c->in->D, c->process.variance->learned,
+                     c->process.prediction->is_mean, stored_predict}, c,
+                    (size_t)n * c->in->D};
 }
 
-static void stored_gradient(void *context, const double *x, const Level *level, int N, double *g)
+static void stored_gradient(void *context, const double *x, const Level *level, int N,
+                            double *g)
 {
     const Stored *d = context;
     (void)x, (void)level, (void)N;
@@ -162,10 +168,13 @@ static void run_moments(const Choice *c)
     for (int n = 0; n < in->N; n++) {
         Stored d = stored(c, n);
         Level l = level_of(in, n);
-        const double *x = in->xt + d.first, *v = c->v + d.first, *g = in->cond_grad + d.first;
-        Answer a = {x0 + d.first, new_numbers(in), d.base.gives_mean ? new_numbers(in) : NULL};
+        const double *x = in->xt + d.first, *v = c->v + d.first;
+        const double *g = in->cond_grad + d.first;
+        Answer a = {x0 + d.first, new_numbers(in),
+                    d.base.gives_mean ? new_numbers(in) : NULL};
         d.base.predict(&d.base, x, &l, NULL, 1, &a);
-        for (size_t i = 0; c->clip && i < in->D; i++) a.x0[i] = fmin(fmax(a.x0[i], -1), 1);
+        for (size_t i = 0; c->clip && i < in->D; i++)
+            a.x0[i] = fmin(fmax(a.x0[i], -1), 1);
         for (size_t i = 0; i < in->D; i++) {
             mean[d.first + i] = answer_mean(&a, &l, x[i], i);
             var[d.first + i] = kind->variance(v[i], &l);
@@ -181,8 +190,9 @@ static void run_moments(const Choice *c)
     compare(in, x0, "p_mean_variance/%s/%s/%s/pred_xstart", p, v, k);
     if (!c->clip) return;
     compare(in, guided, "condition_mean/%s/%s", p, v);
-    golden_compare_numbers(in->golden, arena_printf(&in->golden->arena, "vb_terms_bpd/%s/%s/output",
-                                                    p, v), bits, (size_t)in->N);
+    Golden *g = in->golden;
+    golden_compare_numbers(g, arena_printf(&g->arena, "vb_terms_bpd/%s/%s/output", p, v),
+                           bits, (size_t)in->N);
 }
 
 typedef enum { DOWN, UP } Way;
@@ -224,13 +234,15 @@ static void run_ddim(const Choice *c)
     for (int half_eta = 0; half_eta <= 2; half_eta++) {
         SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = half_eta / 2.0};
         compare(in, step(c, o, DOWN), "ddim_sample/%s/%s/eta%g/sample", p, k, o.eta);
-        if (half_eta == 0) compare(in, step(c, o, UP), "ddim_reverse_sample/%s/%s/sample", p, k);
+        if (half_eta == 0)
+            compare(in, step(c, o, UP), "ddim_reverse_sample/%s/%s/sample", p, k);
         o.guide = stored_gradient;
         compare(in, step(c, o, DOWN), "ddim_sample_cond/%s/%s/eta%g/sample", p, k, o.eta);
     }
 }
 
-/* Algorithm 2 of Dhariwal & Nichol: x0 from the noise less s g, and the posterior's mean there. */
+/* Algorithm 2 of Dhariwal & Nichol: x0 from the noise less s g,
+ * and the posterior's mean there. */
 static void run_condition_score(const Choice *c)
 {
     const Inputs *in = c->in;
@@ -242,7 +254,8 @@ static void run_condition_score(const Choice *c)
         const double *x = in->xt + d.first;
         d.base.predict(&d.base, x, &l, NULL, 1, &a);
         for (size_t i = 0; i < in->D; i++) {
-            a.x0[i] = fmin(fmax(a.x0[i], -1), 1) + l.s * l.s / l.a * in->cond_grad[d.first + i];
+            a.x0[i] = fmin(fmax(a.x0[i], -1), 1) +
+                      l.s * l.s / l.a * in->cond_grad[d.first + i];
             mean[d.first + i] = answer_mean(&a, &l, x[i], i);
         }
     }
@@ -250,22 +263,22 @@ static void run_condition_score(const Choice *c)
     compare(in, mean, "condition_score/%s/mean", c->prediction.theirs);
 }
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ------------------------------------------------------------------------ */
 
 static void compare_reals(const Inputs *in, const Choice *c, Name loss, const char *what,
                           const Real *x, size_t n)
 {
-    golden_compare_reals(in->golden,
-                         arena_printf(&in->golden->arena, "training_losses/%s/%s/%s/%s",
-                                      loss.theirs, c->prediction.theirs, c->variance.theirs, what),
-                         x, n);
+    Golden *g = in->golden;
+    golden_compare_reals(g, arena_printf(&g->arena, "training_losses/%s/%s/%s/%s",
+                                         loss.theirs, c->prediction.theirs,
+                                         c->variance.theirs, what), x, n);
 }
 
 static void run_loss(Choice *c, Name loss, const Real *output)
 {
     const Inputs *in = c->in;
     bool learned = c->process.variance->learned;
-    size_t row = learned ? 2 * in->D : in->D, size = (size_t)in->N * row, N = (size_t)in->N;
+    size_t N = (size_t)in->N, row = learned ? 2 * in->D : in->D, size = N * row;
     Tape t = tape_create();
     Real *out = tape_save(&t, Real, size), *grad = tape_save(&t, Real, size);
     Real *parts = tape_save(&t, Real, 3 * N);
@@ -289,7 +302,7 @@ static void run_loss(Choice *c, Name loss, const Real *output)
     tape_destroy(&t);
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------- */
 
 static Inputs read_inputs(Golden *g)
 {
@@ -330,7 +343,8 @@ void golden_gaussian(Golden *g)
         const double *output = golden_numbers(g, name);
         for (const Name *v = variances; v->theirs; v++) {
             Choice c = {.in = &in, .prediction = *p, .variance = *v,
-                        .process = {.schedule = in.schedule, .variance = variance_find(v->ours),
+                        .process = {.schedule = in.schedule,
+                                    .variance = variance_find(v->ours),
                                     .prediction = prediction_find(p->ours)},
                         .out = half(&in, output, false), .v = half(&in, output, true)};
             run_choice(&c, golden_reals(g, name));

@@ -1,5 +1,5 @@
-/* Whole chains of OpenAI's code with a network in closed form (loops.safetensors), and the single
- * steps of diffusers' schedulers (diffusers_schedulers.safetensors). */
+/* Whole chains of OpenAI's code with a network in closed form (loops.safetensors), and
+ * the single steps of diffusers' schedulers (diffusers_schedulers.safetensors). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "diffusion/sampler.h"
 #include "tests/golden.h"
 
-/* out[o][p] = tanh(sum over c of W[o][c] x[c][p] + b[o] + v[o] t/1000), o < 2C: as in the file,
- * channels first.  The classifier's gradient is G x + k t/1000. */
+/* out[o][p] = tanh(sum over c of W[o][c] x[c][p] + b[o] + v[o] t/1000), o < 2C: as in the
+ * file, channels first.  The classifier's gradient is G x + k t/1000. */
 typedef struct {
     Denoiser base;
     const Process *process;
@@ -46,7 +46,8 @@ static Toy read_toy(Golden *g, const Process *p, size_t D)
                  golden_numbers(g, "in/b"), golden_numbers(g, "in/v"), golden_numbers(g, "in/G"), golden_numbers(g, "in/k")};
 }
 
-static void toy_guide(void *context, const double *x, const Level *level, int N, double *g)
+static void toy_guide(void *context, const double *x, const Level *level, int N,
+                      double *g)
 {
     const Toy *d = context;
     for (size_t i = 0; i < (size_t)N * d->base.size; i++)
@@ -68,7 +69,8 @@ static Schedule make_schedule(Golden *g, const char *group, bool rescale)
     int T = golden_integer(g, name, 0);
     snprintf(name, sizeof name, "%s/is_cosine", group);
     bool cosine = golden_has(g, name) && golden_integer(g, name, 0);
-    Schedule s = schedule_make(&g->arena, cosine ? "cosine" : "linear_scaled", T, 1e-4, 0.02);
+    Schedule s = schedule_make(&g->arena, cosine ? "cosine" : "linear_scaled", T, 1e-4,
+                               0.02);
     if (rescale) schedule_rescale_told(&s);
     return s;
 }
@@ -88,14 +90,17 @@ static void run_chain(Golden *g, const char *group)
 {
     char name[64];
     Schedule all = make_schedule(g, group, golden_integer(g, IN("rescale_timesteps"), 0));
-    Process p = {.schedule = schedule_respace(&g->arena, &all, spec_of(g, IN("spec_ascii"))),
+    const char *variance = variance_name(golden_integer(g, IN("var_type"), 0));
+    const char *spec = spec_of(g, IN("spec_ascii"));
+    Process p = {.schedule = schedule_respace(&g->arena, &all, spec),
                  .prediction = prediction_find("eps"),
-                 .variance = variance_find(variance_name(golden_integer(g, IN("var_type"), 0)))};
+                 .variance = variance_find(variance)};
     Shape shape = golden_shape(g, "in/x_T");
     int N = shape.dim[0], T = p.schedule.T;
     size_t n = shape_size(shape), all_n = (size_t)T * n;
     Toy toy = read_toy(g, &p, n / (size_t)N);
-    SamplingOptions o = {.sampler = sampler_find(strncmp(group, "ddim", 4) == 0 ? "ddim" : "ddpm"),
+    bool ddim = strncmp(group, "ddim", 4) == 0;
+    SamplingOptions o = {.sampler = sampler_find(ddim ? "ddim" : "ddpm"),
                          .variance = p.variance, .eta = golden_number(g, IN("eta"), 0),
                          .context = &toy};
     if (golden_integer(g, IN("guided"), 0)) o.guide = toy_guide;
@@ -105,8 +110,8 @@ static void run_chain(Golden *g, const char *group)
     for (int k = 0; k < T; k++) {
         size_t row = (size_t)k * n;
         told[k] = schedule_level(&p.schedule, T - 1 - k).t;
-        sample_step(&toy.base, &p.schedule, &o, T - 1 - k, (Crowd){0, N, NULL}, noise + row, x,
-                    x0 + row);
+        sample_step(&toy.base, &p.schedule, &o, T - 1 - k, (Crowd){0, N, NULL},
+                    noise + row, x, x0 + row);
         memcpy(samples + row, x, n * sizeof *x);
     }
     golden_compare_numbers(g, IN("samples"), samples, all_n);
@@ -125,7 +130,8 @@ static void stored_noise(void *context, int t, double *eps)
 
 static void run_bound(Golden *g)
 {
-    Process p = {.schedule = make_schedule(g, "bpd", false), .prediction = prediction_find("eps"),
+    Process p = {.schedule = make_schedule(g, "bpd", false),
+                 .prediction = prediction_find("eps"),
                  .variance = variance_find("learned_range")};
     Shape shape = golden_shape(g, "in/x_start");
     int N = shape.dim[0], T = p.schedule.T;
@@ -139,7 +145,9 @@ static void run_bound(Golden *g)
         for (int t = 0; t < T; t++) {
             const BoundTerm *term = &b.term[n * T + t];
             int at = n * T + T - 1 - t;
-            rows[0][at] = term->bits, rows[1][at] = term->x0_mse, rows[2][at] = term->eps_mse;
+            rows[0][at] = term->bits;
+            rows[1][at] = term->x0_mse;
+            rows[2][at] = term->eps_mse;
         }
     golden_compare_numbers(g, "bpd/total_bpd", b.total, (size_t)N);
     golden_compare_numbers(g, "bpd/prior_bpd", b.prior, (size_t)N);
@@ -157,7 +165,7 @@ void golden_loops(Golden *g)
     run_bound(g);
 }
 
-/* ---- diffusers ------------------------------------------------------------------------------- */
+/* ---- diffusers --------------------------------------------------------------------- */
 
 enum { DIFFUSERS_T = 1000 };
 
@@ -169,16 +177,16 @@ static Schedule diffusers_schedule(Golden *g, const char *name)
 static void run_tables(Golden *g)
 {
     static const struct { const char *theirs, *ours; } rows[] = {
-        {"linear", "linear"}, {"squaredcos_cap_v2", "cosine"}, {"scaled_linear", "quadratic"},
-        {"sigmoid", "sigmoid_beta"}};
+        {"linear", "linear"}, {"squaredcos_cap_v2", "cosine"},
+        {"scaled_linear", "quadratic"}, {"sigmoid", "sigmoid_beta"}};
     const int *t = golden_integers(g, "in/t_table");
     size_t n = golden_size(g, "in/t_table");
     double *got = arena_new(&g->arena, double, n);
     for (int r = 0; r < 4; r++) {
         Schedule s = diffusers_schedule(g, rows[r].ours);
         for (size_t i = 0; i < n; i++) got[i] = s.alpha_bar[t[i]];
-        golden_compare_numbers(g, arena_printf(&g->arena, "alphas_cumprod/%s", rows[r].theirs),
-                               got, n);
+        const char *name = arena_printf(&g->arena, "alphas_cumprod/%s", rows[r].theirs);
+        golden_compare_numbers(g, name, got, n);
     }
 }
 
@@ -204,15 +212,17 @@ static void run_timesteps(Golden *g)
 /* A network that said `out`. */
 typedef struct { Denoiser base; const Process *process; const double *out; } Said;
 
-static void said_predict(Denoiser *self, const double *x, const Level *level, const int *label,
-                         int N, Answer *answer)
+static void said_predict(Denoiser *self, const double *x, const Level *level,
+                         const int *label, int N, Answer *answer)
 {
     const Said *d = (const Said *)self;
     (void)label;
-    answer_from_output(answer, d->process, level, x, d->out, NULL, (size_t)N * self->size);
+    answer_from_output(answer, d->process, level, x, d->out, NULL,
+                       (size_t)N * self->size);
 }
 
-/* One step of DDIM over `stride` steps of the schedule, and the moments of one of DDPM. */
+/* One step of DDIM over `stride` steps of the schedule,
+ * and the moments of one of DDPM. */
 static void run_scheduler(Golden *g, Said *d, const char *kind, bool clip)
 {
     size_t n = d->base.size;
@@ -223,7 +233,8 @@ static void run_scheduler(Golden *g, Said *d, const char *kind, bool clip)
     int stride = DIFFUSERS_T / golden_integer(g, "in/num_inference_steps", 0);
     const int *times = golden_integers(g, "in/t_ddim");
     for (size_t i = 0; i < golden_size(g, "in/t_ddim"); i++) {
-        SamplingOptions o = {.sampler = sampler_find("ddim"), .no_clip = !clip, .keep_eps = true};
+        SamplingOptions o = {.sampler = sampler_find("ddim"), .no_clip = !clip,
+                             .keep_eps = true};
         int t = times[i], next = t - stride < 0 ? -1 : t - stride;
         memcpy(x, in, n * sizeof *x);
         sample_move(&d->base, &o, schedule_level(s, t), schedule_level(s, next),
@@ -236,16 +247,18 @@ static void run_scheduler(Golden *g, Said *d, const char *kind, bool clip)
     for (size_t i = 0; i < golden_size(g, "in/t_ddpm"); i++)
         for (int large = 0; large <= 1; large++) {
             const Variance *v = variance_find(large ? "fixed_large" : "fixed_small");
-            SamplingOptions o = {.sampler = sampler_find("ddpm"), .variance = v, .no_clip = !clip};
+            SamplingOptions o = {.sampler = sampler_find("ddpm"), .variance = v,
+                                 .no_clip = !clip};
             Level now = schedule_level(s, times[i]);
             double variance = v->variance(0, &now);
             memcpy(x, in, n * sizeof *x);
-            sample_move(&d->base, &o, now, schedule_level(s, times[i] - 1), (Crowd){0, 1, NULL},
-                        x, x0);
-            const char *group = arena_printf(&g->arena, "ddpm/%s/%s/%s/t%d", kind, clipped,
-                                             v->name, times[i]);
+            sample_move(&d->base, &o, now, schedule_level(s, times[i] - 1),
+                        (Crowd){0, 1, NULL}, x, x0);
+            const char *group = arena_printf(&g->arena, "ddpm/%s/%s/%s/t%d", kind,
+                                             clipped, v->name, times[i]);
             golden_compare_numbers(g, arena_printf(&g->arena, "%s/mean", group), x, n);
-            golden_compare_numbers(g, arena_printf(&g->arena, "%s/variance", group), &variance, 1);
+            golden_compare_numbers(g, arena_printf(&g->arena, "%s/variance", group),
+                                   &variance, 1);
         }
 }
 

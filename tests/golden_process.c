@@ -1,8 +1,9 @@
-/* The diffusion process against OpenAI's code: schedules, spaced, timestep_sampler, gaussian.
+/* The diffusion process beside OpenAI's: schedules, spaced, timestep_sampler, gaussian.
  *
- * Their arrays are [N, C, H, W] and everything here works number by number, so the order does
- * not matter: a sample is D = C H W numbers.  Where a network's output has 2C channels, a
- * sample's first D numbers are the prediction and its last D the variance channels v. */
+ * Their arrays are [N, C, H, W] and everything here works number by number, so the order
+ * does not matter: a sample is D = C H W numbers.  Where a network's output has 2C
+ * channels, a sample's first D numbers are the prediction, its last D those of the
+ * variance. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const char *text_of(Golden *g, const char *name)
     return text;
 }
 
-/* ---- schedules, spaced ----------------------------------------------------------------- */
+/* ---- schedules, spaced ------------------------------------------------------------- */
 
 /* Hands in f of the levels listed in `index` (all, if the group has no such tensor). */
 static void compare_levels(Golden *g, const Schedule *s, const char *name,
@@ -31,12 +32,16 @@ static void compare_levels(Golden *g, const Schedule *s, const char *name,
     bool thinned = golden_has(g, "index");
     size_t n = thinned ? golden_size(g, "index") : (size_t)s->T;
     double *got = arena_new(&g->arena, double, n);
-    for (size_t i = 0; i < n; i++) got[i] = f(s, thinned ? golden_integer(g, "index", i) : (int)i);
+    for (size_t i = 0; i < n; i++)
+        got[i] = f(s, thinned ? golden_integer(g, "index", i) : (int)i);
     golden_compare_numbers(g, name, got, n);
 }
 
 static double beta_at(const Schedule *s, int t) { return s->beta[t]; }
-static double bar_at(const Schedule *s, int t) { return t < 0 ? 1 : t < s->T ? s->alpha_bar[t] : 0; }
+static double bar_at(const Schedule *s, int t)
+{
+    return t < 0 ? 1 : t < s->T ? s->alpha_bar[t] : 0;
+}
 static double previous_at(const Schedule *s, int t) { return bar_at(s, t - 1); }
 static double next_at(const Schedule *s, int t) { return bar_at(s, t + 1); }
 static double a_at(const Schedule *s, int t) { return schedule_level(s, t).a; }
@@ -44,7 +49,10 @@ static double s_at(const Schedule *s, int t) { return schedule_level(s, t).s; }
 static double log_rest_at(const Schedule *s, int t) { return log(1 - s->alpha_bar[t]); }
 static double recip_at(const Schedule *s, int t) { return 1 / a_at(s, t); }
 static double ratio_at(const Schedule *s, int t) { return s_at(s, t) / a_at(s, t); }
-static double variance_at(const Schedule *s, int t) { return schedule_level(s, t).variance; }
+static double variance_at(const Schedule *s, int t)
+{
+    return schedule_level(s, t).variance;
+}
 static double log_variance_at(const Schedule *s, int t)
 {
     return schedule_level(s, t).log_variance;
@@ -52,19 +60,26 @@ static double log_variance_at(const Schedule *s, int t)
 static double c0_at(const Schedule *s, int t) { return schedule_level(s, t).c0; }
 static double ct_at(const Schedule *s, int t) { return schedule_level(s, t).ct; }
 
-static const struct { const char *name; double (*f)(const Schedule *s, int t); } tables[] = {
+static const struct {
+    const char *name;
+    double (*f)(const Schedule *s, int t);
+} tables[] = {
     {"betas", beta_at}, {"alphas_cumprod", bar_at}, {"alphas_cumprod_prev", previous_at},
     {"alphas_cumprod_next", next_at}, {"sqrt_alphas_cumprod", a_at},
-    {"sqrt_one_minus_alphas_cumprod", s_at}, {"log_one_minus_alphas_cumprod", log_rest_at},
+    {"sqrt_one_minus_alphas_cumprod", s_at},
+    {"log_one_minus_alphas_cumprod", log_rest_at},
     {"sqrt_recip_alphas_cumprod", recip_at}, {"sqrt_recipm1_alphas_cumprod", ratio_at},
-    {"posterior_variance", variance_at}, {"posterior_log_variance_clipped", log_variance_at},
-    {"posterior_mean_coef1", c0_at}, {"posterior_mean_coef2", ct_at}, {"new_betas", beta_at},
+    {"posterior_variance", variance_at},
+    {"posterior_log_variance_clipped", log_variance_at},
+    {"posterior_mean_coef1", c0_at}, {"posterior_mean_coef2", ct_at},
+    {"new_betas", beta_at},
 };
 
 static void compare_tables(Golden *g, const Schedule *s)
 {
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        if (golden_has(g, tables[i].name)) compare_levels(g, s, tables[i].name, tables[i].f);
+        if (golden_has(g, tables[i].name))
+            compare_levels(g, s, tables[i].name, tables[i].f);
 }
 
 /* Their linear schedule keeps its shape for any T. */
@@ -87,7 +102,8 @@ static void for_groups(Golden *g, void (*f)(Golden *g))
 
 static void run_schedule(Golden *g)
 {
-    Schedule s = make_schedule(g, golden_integer(g, "T", 0), strncmp(g->group, "cosine", 6) == 0);
+    Schedule s = make_schedule(g, golden_integer(g, "T", 0),
+                               strncmp(g->group, "cosine", 6) == 0);
     compare_tables(g, &s);
 }
 
@@ -108,7 +124,7 @@ static void run_spaced(Golden *g)
 
 void golden_spaced(Golden *g) { for_groups(g, run_spaced); }
 
-/* ---- timestep_sampler ------------------------------------------------------------------- */
+/* ---- timestep_sampler -------------------------------------------------------------- */
 
 void golden_timesteps(Golden *g)
 {
@@ -126,7 +142,8 @@ void golden_timesteps(Golden *g)
         timesteps_weights(&s, weights + r * T);
         warm[r] = timesteps_warm(&s);
     }
-    double *p = weights + (rows - 1) * T, *loss_weight = arena_new(&g->arena, double, (size_t)T);
+    double *p = weights + (rows - 1) * T;
+    double *loss_weight = arena_new(&g->arena, double, (size_t)T);
     golden_compare_numbers(g, "weights", weights, (size_t)(rows * T));
     golden_compare_integers(g, "warmed_up", warm, (size_t)rows);
     golden_compare_numbers(g, "loss_history", s.loss, (size_t)(T * history));

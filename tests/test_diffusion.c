@@ -26,7 +26,8 @@ static void the_linear_schedule_is_ddpms(void)
 static void respacing_keeps_the_marginals(void)
 {
     Arena a = arena_create();
-    Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02), r = schedule_respace(&a, &s, "25");
+    Schedule s = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
+    Schedule r = schedule_respace(&a, &s, "25");
     static const int first[] = {0, 42, 83, 125};
     for (int i = 0; i < 4; i++) check_close(r.told[i], first[i], 0);
     check_close(r.told[23], 957, 0);
@@ -124,8 +125,8 @@ static void predictions_go_there_and_back(void)
 }
 
 /* A denoiser that says 1 for a class and 0.25 without one. */
-static void two_answers(Denoiser *self, const double *x, const Level *l, const int *label, int N,
-                        Answer *answer)
+static void two_answers(Denoiser *self, const double *x, const Level *l, const int *label,
+                        int N, Answer *answer)
 {
     (void)self, (void)x, (void)l;
     for (int n = 0; n < N; n++) answer->x0[n] = label[n] >= 0 ? 1 : 0.25;
@@ -134,7 +135,8 @@ static void two_answers(Denoiser *self, const double *x, const Level *l, const i
 static void guidance_goes_on_in_the_class_direction(void)
 {
     Denoiser inner = {.size = 1, .predict = two_answers};
-    static const struct { double w, x0; } rows[] = {{0, 0.25}, {1, 1}, {2, 1.75}, {0.5, 0.625}};
+    static const struct { double w, x0; } rows[] = {
+        {0, 0.25}, {1, 1}, {2, 1.75}, {0.5, 0.625}};
     for (int i = 0; i < NELEM(rows); i++) {
         double x = 0, x0;
         Level l = {.a = 1, .s = 1};
@@ -190,12 +192,12 @@ static void timesteps_are_unbiased(void)
     arena_destroy(&a);
 }
 
-/* The exact mean and variance of the step down for data N(0, variance): x_{t-1} is c0 x0 + ct x_t
- * and noise, and x0 given x_t has the variance v s^2 / (a^2 v + s^2). */
+/* The exact mean and variance of the step down for data N(0, variance): x_{t-1} is
+ * c0 x0 + ct x_t and noise, and x0 given x_t has the variance v s^2 / (a^2 v + s^2). */
 typedef struct { Denoiser base; GaussianDenoiser mean; } Exact;
 
-static void exact_predict(Denoiser *self, const double *x, const Level *l, const int *label, int N,
-                          Answer *answer)
+static void exact_predict(Denoiser *self, const double *x, const Level *l,
+                          const int *label, int N, Answer *answer)
 {
     Exact *d = (Exact *)self;
     double v = d->mean.variance, rest = v * l->s * l->s / (l->a * l->a * v + l->s * l->s);
@@ -216,9 +218,11 @@ static void the_bound_is_above_the_entropy_and_near_it(void)
     static double x0[D];
     size_t n = D;
     Arena a = arena_create();
-    double deviation = 0.2, entropy = log(deviation * sqrt(2 * 3.14159265 * exp(1.0)) * 127.5);
+    double deviation = 0.2;
+    double entropy = log(deviation * sqrt(2 * 3.14159265 * exp(1.0)) * 127.5);
     random_normals((Random){5, 5}, 0, D, x0);
-    for (int i = 0; i < D; i++) x0[i] = (round((x0[i] * deviation + 1) * 127.5)) / 127.5 - 1;
+    for (int i = 0; i < D; i++)
+        x0[i] = (round((x0[i] * deviation + 1) * 127.5)) / 127.5 - 1;
     Process p = {.schedule = schedule_make(&a, "linear", 1000, 1e-4, 0.02),
                  .variance = variance_find("learned")};
     Exact d = {{.size = D, .gives_v = true, .predict = exact_predict},

@@ -125,7 +125,7 @@ static void sampling_does_not_depend_on_batch_or_threads(void)
     check_drift(0, "samples.png", "sample %s/m --count 4 --sample-steps 2 --show", t);
 }
 
-/* Numbers about a model: its bound, and how near its samples are to the training pictures. */
+/* Numbers about a model: its bound, and how near its samples are to training pictures. */
 static void a_model_is_measured(void)
 {
     const char *t = test_folder();

@@ -1,7 +1,7 @@
 /* What must hold for every operation, run over all rows of autograd/cases.c:
  *
- *   - its gradient agrees with finite differences, for every subset of its inputs held constant;
- *     in double, to 1e-7 (`make test` builds this file in double too)
+ *   - its gradient agrees with finite differences, for every subset of its inputs held
+ *     constant; in double, to 1e-7 (`make test` builds this file in double too)
  *   - if it is linear in an input, its backward is the transpose of its forward
  *   - its value and gradients are the same bytes with 1, 2, 3, 4 and 8 threads, on the
  *     row as it is and on one with thousands of samples
@@ -24,7 +24,7 @@ static const char *name_of(const Case *c)
     return text;
 }
 
-#ifdef REAL_DOUBLE          /* in float the rounding of the slopes would hide a wrong gradient */
+#ifdef REAL_DOUBLE      /* in float the rounding of slopes would hide a wrong gradient */
 static void gradients_agree_with_finite_differences(void)
 {
     for (const Case *c = cases; c->op; c++)
@@ -123,7 +123,8 @@ static void every_operation_has_a_row(void)
     char **names = folder_list(&a, "autograd", &files);
     for (int i = 0; i < files; i++) {
         size_t length = strlen(names[i]);
-        if (strcmp(names[i] + length - 2, ".c") != 0 || strstr("stop_gradient.c gradcheck.c", names[i]))
+        if (strcmp(names[i] + length - 2, ".c") != 0 ||
+            strstr("stop_gradient.c gradcheck.c", names[i]))
             continue;
         Bytes b = file_read(&a, arena_printf(&a, "autograd/%s", names[i]));
         char *text = arena_printf(&a, "%.*s", (int)b.size, (const char *)b.data);

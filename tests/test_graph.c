@@ -1,4 +1,4 @@
-/* The graph of a tape: scopes, sums, the listing, and a drawing that is XML and legible. */
+/* The graph of a tape: scopes, sums, the listing, a drawing that is XML and legible. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ static void set_up(Fixture *f)
     fill_uniform(f->x, NELEM(f->x), 7);
     Var *x = tape_leaf(&f->tape, "x", SHAPE(2, 8, 8, 2), f->x, NULL);
     Pass pass = pass_training(&f->tape, &f->params, random_stream(1, 1, 1));
-    mean(&f->tape, unet_forward(&pass, &f->net, x, &(Condition){.t = (double[]){3, 500}, .label = (int[]){2, 0}}), ALL_AXES);
+    Condition c = {.t = (double[]){3, 500}, .label = (int[]){2, 0}};
+    mean(&f->tape, unet_forward(&pass, &f->net, x, &c), ALL_AXES);
     f->graph = graph_create(&f->arena, &f->tape);
 }
 

@@ -23,13 +23,13 @@ static size_t count_parameters(UNetConfig c)
 /* The counts of the papers' networks and of the reference networks of bench/. */
 static void the_parameters_are_as_many_as_published(void)
 {
-    UNetConfig ddpm = {.height = 32, .width = 32, .channels = 3, .out_channels = 3, .base = 128,
-                       .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
-                       .style = {.heads = 1, .groups = 32}};
+    UNetConfig ddpm = {.height = 32, .width = 32, .channels = 3, .out_channels = 3,
+                       .base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2,
+                       .attention = {16}, .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(ddpm), 35746307);
-    UNetConfig small = {.height = 32, .width = 32, .channels = 1, .out_channels = 1, .base = 32,
-                        .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {8},
-                        .style = {.heads = 1, .groups = 32}};
+    UNetConfig small = {.height = 32, .width = 32, .channels = 1, .out_channels = 1,
+                        .base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2,
+                        .attention = {8}, .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(small), 1623169);
     UNetConfig large = {.height = 256, .width = 256, .channels = 3, .out_channels = 3,
                         .base = 128, .levels = 6, .mult = {1, 1, 2, 2, 4, 4}, .blocks = 2,
@@ -39,7 +39,8 @@ static void the_parameters_are_as_many_as_published(void)
 
 /* The papers' networks by the arguments with which their code makes them. */
 #define ADM_IMAGENET(channels, mult, attention) \
-    "{\"image_size\": 0, \"in_channels\": 3, \"out_channels\": 6, \"num_classes\": 1000, " \
+    "{\"image_size\": 0, \"in_channels\": 3, \"out_channels\": 6, " \
+    "\"num_classes\": 1000, " \
     "\"model_channels\": " channels ", \"channel_mult\": [" mult "], " \
     "\"attention_resolutions\": [" attention "], \"num_head_channels\": 64, " \
     "\"use_scale_shift_norm\": true, \"resblock_updown\": true, "
@@ -49,16 +50,22 @@ static void the_parameters_are_as_many_as_published(void)
     "\"attention_resolutions\": [" attention "], \"num_head_channels\": 64, " \
     "\"use_scale_shift_norm\": true, \"resblock_updown\": true, "
 #define EDM_CIFAR \
-    "{\"img_resolution\": 32, \"in_channels\": 3, \"out_channels\": 3, \"augment_dim\": 9, " \
+    "{\"img_resolution\": 32, \"in_channels\": 3, \"out_channels\": 3, " \
+    "\"augment_dim\": 9, " \
     "\"channel_mult\": [2, 2, 2]"
 
-static const struct { const char *name, *class, *arguments; int size, parameters; } papers[] = {
-    {"Improved DDPM, CIFAR-10", "UNetModel", "{\"in_channels\": 3, \"model_channels\": 128, "
-     "\"out_channels\": 6, \"num_res_blocks\": 3, \"attention_resolutions\": [2, 4], "
+static const struct {
+    const char *name, *class, *arguments;
+    int size, parameters;
+} papers[] = {
+    {"Improved DDPM, CIFAR-10", "UNetModel",
+     "{\"in_channels\": 3, \"model_channels\": 128, \"out_channels\": 6, "
+     "\"num_res_blocks\": 3, \"attention_resolutions\": [2, 4], "
      "\"channel_mult\": [1, 2, 2, 2], \"num_heads\": 4, \"use_scale_shift_norm\": true}",
      32, 52546438},
-    {"Improved DDPM, ImageNet 64", "UNetModel", "{\"in_channels\": 3, \"model_channels\": 192, "
-     "\"out_channels\": 6, \"num_res_blocks\": 3, \"attention_resolutions\": [4, 8], "
+    {"Improved DDPM, ImageNet 64", "UNetModel",
+     "{\"in_channels\": 3, \"model_channels\": 192, \"out_channels\": 6, "
+     "\"num_res_blocks\": 3, \"attention_resolutions\": [4, 8], "
      "\"channel_mult\": [1, 2, 3, 4], \"num_heads\": 4, \"use_scale_shift_norm\": true, "
      "\"num_classes\": 1000}", 64, 273049350},
     {"ADM 64", "UNetModel", ADM_IMAGENET("192", "1, 2, 3, 4", "2, 4, 8")
@@ -69,7 +76,8 @@ static const struct { const char *name, *class, *arguments; int size, parameters
      "\"num_res_blocks\": 2}", 256, 553838086},
     {"ADM 512", "UNetModel", ADM_IMAGENET("256", "0.5, 1, 1, 2, 2, 4, 4", "16, 32, 64")
      "\"num_res_blocks\": 2}", 512, 558997638},
-    {"ADM 64 to 256", "SuperResModel", ADM_IMAGENET("192", "1, 1, 2, 2, 4, 4", "8, 16, 32")
+    {"ADM 64 to 256", "SuperResModel",
+     ADM_IMAGENET("192", "1, 1, 2, 2, 4, 4", "8, 16, 32")
      "\"num_res_blocks\": 2}", 256, 311795910},
     {"classifier 64", "EncoderUNetModel", CLASSIFIER("1, 2, 3, 4", "2, 4, 8")
      "\"num_res_blocks\": 4}", 64, 65438568},
@@ -82,11 +90,13 @@ static const struct { const char *name, *class, *arguments; int size, parameters
      "\"resample_filter\": [1, 3, 3, 1]}", 32, 56397827},
     {"EDM's ADM 64", "DhariwalUNet", "{\"img_resolution\": 64, \"in_channels\": 3, "
      "\"out_channels\": 3, \"label_dim\": 1000}", 64, 295899267},
-    {"google/ddpm-cifar10-32", "UNet2DModel", "{\"block_out_channels\": [128, 256, 256, 256], "
-     "\"down_block_types\": [\"DownBlock2D\", \"AttnDownBlock2D\", \"DownBlock2D\", "
-     "\"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\", \"UpBlock2D\", \"AttnUpBlock2D\", "
+    {"google/ddpm-cifar10-32", "UNet2DModel",
+     "{\"block_out_channels\": [128, 256, 256, 256], \"down_block_types\": "
+     "[\"DownBlock2D\", \"AttnDownBlock2D\", \"DownBlock2D\", \"DownBlock2D\"], "
+     "\"up_block_types\": [\"UpBlock2D\", \"UpBlock2D\", \"AttnUpBlock2D\", "
      "\"UpBlock2D\"], \"downsample_padding\": 0, \"flip_sin_to_cos\": false, "
-     "\"freq_shift\": 1, \"norm_eps\": 1e-06, \"attention_head_dim\": null}", 32, 35746307},
+     "\"freq_shift\": 1, \"norm_eps\": 1e-06, \"attention_head_dim\": null}",
+     32, 35746307},
 };
 
 static void the_papers_networks_are_as_large_as_theirs(void)
@@ -96,8 +106,8 @@ static void the_papers_networks_are_as_large_as_theirs(void)
         Params p = params_create();
         Bytes text = {.data = (const uint8_t *)papers[i].arguments,
                       .size = strlen(papers[i].arguments)};
-        PublishedNet net = published_net(papers[i].class, json_parse(&a, text), papers[i].size,
-                                         papers[i].size, papers[i].name);
+        PublishedNet net = published_net(papers[i].class, json_parse(&a, text),
+                                         papers[i].size, papers[i].size, papers[i].name);
         size_t waves = 0;           /* fixed frequencies are not counted as parameters */
         if (net.pool) {
             Classifier c = classifier_init(&p, &net.unet, net.pool);
@@ -185,14 +195,16 @@ static void the_whole_network_has_the_right_gradient(void)
         memcpy(kept, p->value, p->size * sizeof *kept);
         loss_of(&f, true);
         double slope = 0, h = sizeof(Real) == 4 ? 1e-3 : 1e-6, value[2];
-        for (size_t i = 0; i < p->size; i++) slope += (double)direction[i] * (double)p->grad[i];
+        for (size_t i = 0; i < p->size; i++)
+            slope += (double)direction[i] * (double)p->grad[i];
         for (int side = 0; side < 2; side++) {
             for (size_t i = 0; i < p->size; i++)
                 p->value[i] = kept[i] + (Real)(side ? h : -h) * direction[i];
             value[side] = loss_of(&f, false);
         }
         check(fabs(slope) > 1e-3);
-        check_close((value[1] - value[0]) / (2 * h), slope, sizeof(Real) == 4 ? 2e-2 : 1e-7);
+        check_close((value[1] - value[0]) / (2 * h), slope,
+                    sizeof(Real) == 4 ? 2e-2 : 1e-7);
         tear_down(&f);
     }
 }
@@ -235,7 +247,8 @@ static void checkpoints_come_back_or_say_why_not(void)
     check(memcmp(f.params.value, g.params.value, f.params.size * sizeof(Real)) == 0);
     check_text(safetensors_metadata(&file, "step"), "7");
     check_stops(load_other, path, "another architecture");
-    check_stops(load_other, path, "model.time.linear1.weight: want [64, 16], found [32, 8]");
+    check_stops(load_other, path,
+                "model.time.linear1.weight: want [64, 16], found [32, 8]");
     check_stops(load_some_missing, path, "found no such array");
     tear_down(&f);
     tear_down(&g);

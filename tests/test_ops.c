@@ -1,4 +1,4 @@
-/* Every operation by hand: small numbers worked out on paper.  The gradients are proved in
+/* Every operation by hand: small numbers worked out on paper.  Gradients are proved in
  * test_gradients.c. */
 #include <string.h>
 
@@ -20,7 +20,7 @@ static void check_numbers(const Var *y, const Real *want, size_t n)
     check_reals(y->value, want, n, 1e-6);
 }
 
-/* ---- values by hand ------------------------------------------------------------------------- */
+/* ---- values by hand ---------------------------------------------------------------- */
 
 static void each_number_by_itself(void)
 {
@@ -56,7 +56,8 @@ static void two_arrays(void)
     check_value(subtract(&tape, row, a), 9, 18, 7, 16);
     check_value(multiply(&tape, column, a), 1, 2, 6, 8);
     check_value(divide(&tape, a, column), 1, 2, 1.5, 2);
-    check_value(where(&tape, LEAF(SHAPE(2, 2), 1, 0, 0, -1), a, LEAF(SHAPE(2, 2), 5, 6, 7, 8)),
+    check_value(where(&tape, LEAF(SHAPE(2, 2), 1, 0, 0, -1), a,
+                      LEAF(SHAPE(2, 2), 5, 6, 7, 8)),
                 1, 6, 7, 4);
     tape_destroy(&tape);
 }
@@ -94,7 +95,8 @@ static void rearranging(void)
     check_value(slice(&tape, x, 0, 1, 1), 4, 5, 6);
     check_value(concat(&tape, LEAF(SHAPE(2, 1), 1, 2), LEAF(SHAPE(2, 2), 3, 4, 5, 6), 1),
                 1, 3, 4, 2, 5, 6);
-    check_value(concat(&tape, x, LEAF(SHAPE(1, 3), 7, 8, 9), 0), 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    check_value(concat(&tape, x, LEAF(SHAPE(1, 3), 7, 8, 9), 0),
+                1, 2, 3, 4, 5, 6, 7, 8, 9);
     check_value(upsample(&tape, LEAF(SHAPE(1, 1, 2, 1), 1, 2)), 1, 1, 2, 2, 1, 1, 2, 2);
     check_value(depth_to_space(&tape, LEAF(SHAPE(1, 1, 2, 4), 1, 2, 3, 4, 5, 6, 7, 8), 2),
                 1, 2, 5, 6, 3, 4, 7, 8);
@@ -113,25 +115,26 @@ static void products_and_filters(void)
 {
     tape = tape_create();
     Var *a = LEAF(SHAPE(2, 2), 1, 2, 3, 4), *b = LEAF(SHAPE(2, 2), 5, 6, 7, 8);
-    check_value(linear(&tape, LEAF(SHAPE(1, 2), 1, 2), LEAF(SHAPE(3, 2), 1, 0, 0, 1, 1, 1),
-                       LEAF(SHAPE(3), 10, 20, 30)), 11, 22, 33);
+    check_value(linear(&tape, LEAF(SHAPE(1, 2), 1, 2),
+                       LEAF(SHAPE(3, 2), 1, 0, 0, 1, 1, 1), LEAF(SHAPE(3), 10, 20, 30)),
+                11, 22, 33);
     check_value(matmul(&tape, a, false, b, false), 19, 22, 43, 50);
     check_value(matmul(&tape, a, true, b, false), 26, 30, 38, 44);
     check_value(matmul(&tape, a, false, b, true), 17, 23, 39, 53);
     check_value(matmul(&tape, a, true, b, true), 23, 31, 34, 46);
     Var *image = LEAF(SHAPE(1, 2, 2, 1), 1, 2, 3, 6);
-    check_value(conv2d(&tape, image, LEAF(SHAPE(1, 2, 2, 1), 1, 10, 100, 1000), LEAF(SHAPE(1), 5),
-                       1, 1, 0), 1005, 2105, 3015, 6326);
+    check_value(conv2d(&tape, image, LEAF(SHAPE(1, 2, 2, 1), 1, 10, 100, 1000),
+                       LEAF(SHAPE(1), 5), 1, 1, 0), 1005, 2105, 3015, 6326);
     check_value(average_pool(&tape, image, 2), 3);
     check_value(resample_down(&tape, image, (Real[]){1, 1}, 2, 0), 3);
     check_value(resample_up(&tape, LEAF(SHAPE(1, 1, 2, 1), 1, 2), (Real[]){1, 1}, 2, 0),
                 1, 1, 2, 2, 1, 1, 2, 2);
-    /* A constant 8 seen through (1, 3, 3, 1)/8: the corner of 3x3 nonzero taps weighs (7/8)^2. */
+    /* A constant 8 through (1, 3, 3, 1)/8: a corner's 3x3 nonzero taps weigh (7/8)^2. */
     check_value(resample_down(&tape, LEAF(SHAPE(1, 2, 2, 1), 8, 8, 8, 8),
                               (Real[]){1, 3, 3, 1}, 4, 1), 8 * 0.75 * 0.75);
-    check_value(resample_up(&tape, LEAF(SHAPE(1, 1, 1, 1), 16), (Real[]){1, 3, 3, 1}, 4, 1),
-                9, 9, 9, 9);
-    /* Output centres lie at -1/4, 1/4, 3/4, 5/4 of the input's pixels; outside, the edge. */
+    check_value(resample_up(&tape, LEAF(SHAPE(1, 1, 1, 1), 16), (Real[]){1, 3, 3, 1},
+                            4, 1), 9, 9, 9, 9);
+    /* Output centres lie at -1/4, 1/4, 3/4, 5/4 of the input; outside it, the edge. */
     check_value(resize(&tape, LEAF(SHAPE(1, 1, 2, 1), 0, 8), 1, 4), 0, 2, 6, 8);
     tape_destroy(&tape);
 }
@@ -139,16 +142,18 @@ static void products_and_filters(void)
 static void losses(void)
 {
     tape = tape_create();
-    check_value(mse(&tape, LEAF(SHAPE(2, 2), 1, 2, 3, 4), LEAF(SHAPE(2, 2), 0, 0, 3, 2)), 2.5, 2);
-    check_value(cross_entropy(&tape, LEAF(SHAPE(2, 2), 0, 1.098612289, 1000, 0), (int[]){0, 0}),
+    check_value(mse(&tape, LEAF(SHAPE(2, 2), 1, 2, 3, 4), LEAF(SHAPE(2, 2), 0, 0, 3, 2)),
+                2.5, 2);
+    check_value(cross_entropy(&tape, LEAF(SHAPE(2, 2), 0, 1.098612289, 1000, 0),
+                              (int[]){0, 0}),
                 1.386294361, 0);
     /* KL(N(1, 1) || N(0, 1)) = 1/2; KL(N(0, 1) || N(0, e)) = (1 - 1 + e^-1) / 2 */
     check_value(gaussian_kl(&tape, LEAF(SHAPE(3), 1, 0, 2), LEAF(SHAPE(3), 0, 0, 1),
                             LEAF(SHAPE(3), 0, 0, 2), LEAF(SHAPE(3), 0, 1, 1)),
                 0.5, 0.1839397206, 0);
-    /* A wide bin's probability is its width times the density; the two end bins get the rest. */
-    check_value(discretized_gaussian(&tape, LEAF(SHAPE(3), 0, -1, 1), LEAF(SHAPE(3), 0, -1, 1),
-                                     LEAF(SHAPE(3), 0, 0, 0)),
+    /* A wide bin's probability is its width times the density; end bins get the rest. */
+    check_value(discretized_gaussian(&tape, LEAF(SHAPE(3), 0, -1, 1),
+                                     LEAF(SHAPE(3), 0, -1, 1), LEAF(SHAPE(3), 0, 0, 0)),
                 log(2 / 255.0 * 0.3989422804), log(0.5 + 0.3989422804 / 255),
                 log(0.5 + 0.3989422804 / 255));
     tape_destroy(&tape);
@@ -174,7 +179,7 @@ static void group_norm_by_hand(void)
     tape_destroy(&tape);
 }
 
-/* Two tokens of one number: scores (0, 0) and (0, ln 3) give weights 1/2 1/2 and 1/4 3/4. */
+/* Two tokens of one number: scores (0, 0) give weights 1/2 1/2, (0, ln 3) 1/4 3/4. */
 static void attention_by_hand(void)
 {
     tape = tape_create();
@@ -244,7 +249,7 @@ static void stop_gradient_stops(void)
     tape_destroy(&tape);
 }
 
-/* ---- mistakes stop with the shapes -------------------------------------------------------------- */
+/* ---- mistakes stop with the shapes ------------------------------------------------- */
 
 static void add_misfits(void *unused)
 {
@@ -262,7 +267,8 @@ static void norm_misfits(void *unused)
 static void conv_misfits(void *unused)
 {
     (void)unused;
-    conv2d(&tape, LEAF(SHAPE(1, 1, 1, 2), 1, 2), LEAF(SHAPE(1, 1, 1, 3), 1, 2, 3), NULL, 1, 0, 0);
+    conv2d(&tape, LEAF(SHAPE(1, 1, 1, 2), 1, 2), LEAF(SHAPE(1, 1, 1, 3), 1, 2, 3), NULL,
+           1, 0, 0);
 }
 
 static void mistakes_name_the_shapes(void)

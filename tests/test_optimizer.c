@@ -1,4 +1,5 @@
-/* Optimisers, learning rates and moving averages: a few steps by hand, and what must not change. */
+/* Optimisers, learning rates and moving averages: a few steps by hand, and what must
+ * not change. */
 #include <string.h>
 
 #include "nn/ema.h"
@@ -25,8 +26,8 @@ static void run_rule(OptimizerConfig c, double w[STEPS])
 
 static OptimizerConfig config(const char *rule)
 {
-    return (OptimizerConfig){.rule = rule, .rate = {.lr = 0.1, .decay = "constant"}, .beta1 = 0.9,
-                             .beta2 = 0.99, .eps = 0.01};
+    return (OptimizerConfig){.rule = rule, .rate = {.lr = 0.1, .decay = "constant"},
+                             .beta1 = 0.9, .beta2 = 0.99, .eps = 0.01};
 }
 
 /* Numbers worked out on paper from the formulas of optimizer.h. */
@@ -50,7 +51,7 @@ static void first_steps_by_hand(void)
     }
 }
 
-/* Decoupled decay shrinks by lr * decay and is adam for decay 0; the others see a gradient. */
+/* Decoupled decay shrinks by lr * decay, is adam for decay 0; others see a gradient. */
 static void weight_decay_is_decoupled_in_adamw_only(void)
 {
     double plain[STEPS], w[STEPS];
@@ -116,7 +117,8 @@ static void rates_by_hand(void)
         {"constant", 2, 2, 2}, {"linear", 1, 0.01, 0.01}, {"cosine", 1, 0.01, 0.01},
         {"exponential", 2 * 0.31622776601683794, 0.2, 0.02}};
     for (int i = 0; i < NELEM(rows); i++) {
-        LearningRate c = {.lr = 2, .decay = rows[i].decay, .decay_steps = 100, .floor = 0.01};
+        LearningRate c = {.lr = 2, .decay = rows[i].decay, .decay_steps = 100,
+                          .floor = 0.01};
         check_close(learning_rate(&c, 0), 2, 1e-12);
         check_close(learning_rate(&c, 50), rows[i].half, 1e-12);
         check_close(learning_rate(&c, 100), rows[i].all, 1e-12);
@@ -147,7 +149,8 @@ static void the_ramp_is_that_of_edm(void)
     double decay = ema_from_halflife(500000, 512);
     check_close(decay, 0.99929047, 1e-8);
     check_close(ema_decay_at(decay, 0.05, 0), 0, 0);
-    check_close(ema_decay_at(decay, 0.05, 100), pow(0.5, 512 / (0.05 * 100 * 512)), 1e-12);
+    check_close(ema_decay_at(decay, 0.05, 100), pow(0.5, 512 / (0.05 * 100 * 512)),
+                1e-12);
     check_close(ema_decay_at(decay, 0.05, 10000000), decay, 0);
 }
 
@@ -167,7 +170,8 @@ static void unknown_names_stop_with_the_list(void)
 
 static const Test tests[] = {
     T(first_steps_by_hand), T(weight_decay_is_decoupled_in_adamw_only),
-    T(the_norm_of_all_gradients_is_clipped), T(a_gradient_that_is_not_finite_changes_nothing),
+    T(the_norm_of_all_gradients_is_clipped),
+    T(a_gradient_that_is_not_finite_changes_nothing),
     T(rates_by_hand), T(averages_by_hand), T(the_ramp_is_that_of_edm),
     T(unknown_names_stop_with_the_list),
 };

@@ -16,7 +16,7 @@ static void fill(void)
     fill_uniform(beta_, D, 4);
 }
 
-/* Three layers; `frugal` discards all that can be.  Returns the loss; dx, dw get gradients. */
+/* Three layers; `frugal` discards all it can.  Returns the loss; dx, dw get gradients. */
 static Real run(Tape *t, bool frugal, Real *dx, Real *dw)
 {
     Var *h = tape_leaf(t, "x", SHAPE(N, 1, 1, D), x, dx);
@@ -47,7 +47,7 @@ static void discard_changes_no_number_and_saves_memory(void)
         Tape t = tape_create();
         loss[frugal] = run(&t, frugal, dx[frugal], dw[frugal]);
         peak[frugal] = t.pool.peak;
-        check_int((long long)t.pool.in_use, 0);     /* every value and gradient was released */
+        check_int((long long)t.pool.in_use, 0);    /* values and gradients are released */
         tape_destroy(&t);
     }
     check(loss[0] == loss[1]);
@@ -57,8 +57,8 @@ static void discard_changes_no_number_and_saves_memory(void)
     check(peak[1] < peak[0]);
 }
 
-/* Without gradients a discarded value is freed at once: the peak is three arrays (a layer's
- * input, its norm and activation, or its sum), however many layers there are. */
+/* Without gradients a discarded value is freed at once: the peak is three arrays (a
+ * layer's input, its norm and activation, or its sum), however many layers there are. */
 static void sampling_keeps_three_arrays(void)
 {
     fill();
@@ -105,9 +105,9 @@ static void a_watcher_sees_every_call_and_changes_nothing(void)
         tape_destroy(&t);
     }
     check(memcmp(dw[0], dw[1], sizeof dw[0]) == 0);
-    check_int(calls[0], 13);                /* four operations a layer, and the mean */
-    check_int(calls[1], 6);                 /* the norm and activation of each layer */
-    check_int(calls[2], 11);                /* not those of the first layer: x is constant */
+    check_int(calls[0], 13);            /* four operations a layer, and the mean */
+    check_int(calls[1], 6);             /* the norm and activation of each layer */
+    check_int(calls[2], 11);            /* not those of the first layer: x is constant */
 }
 
 static void backward_twice(void *argument)

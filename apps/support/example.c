@@ -34,7 +34,7 @@ void example_open(Example *e, const char *what, const Option options[])
         model_load(&e->model, run_checkpoint(scratch(), what), false);
     }
 
-    /* Images of noise, times spread over the schedule, classes in turn: costs are the same. */
+    /* Images of noise, times over the schedule, classes in turn: costs are equal. */
     const UNetConfig *c = &e->model.config.unet;
     if (!e->batch) e->batch = e->model.config.batch;
     size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);

@@ -24,7 +24,7 @@ static size_t count_parameters(const Tape *t, int line)
     return sum;
 }
 
-/* Adds the costs of a line to a sum.  After forward, what discard did not free is kept. */
+/* Adds a line's costs to a sum.  After forward, what discard did not free is kept. */
 static void add_line(GraphBlock *b, const Tape *t, int line)
 {
     const Var *y = t->line[line];

@@ -1,8 +1,8 @@
 /* The graph that a tape is: its operations, their blocks, what they cost.
  *
  * Made of a tape after the forward half of a training step, when what backward will read
- * is still there.  A block is a run of operations in one scope (autograd/tape.h); its costs
- * are the sums of theirs.  Nothing here knows a model.
+ * is still there.  A block is a run of operations in one scope (autograd/tape.h); its
+ * costs are the sums of theirs.  Nothing here knows a model.
  *
  * Memory.  Each value is in one of three states: kept for backward; "again": dropped by
  * discard and computed again in backward; "freed": nobody needs it any more. */
@@ -45,8 +45,8 @@ void graph_print_operations(const Graph *g, FILE *to);
 void graph_print_blocks(const Graph *g, FILE *to);
 
 /* Draws it from top to bottom as SVG, in a file: each block a node, or each operation, in
- * the box of its block.  Values that are used further down run along the right side; those
- * with three or more such uses (the time embedding) along the left. */
+ * the box of its block.  Values that are used further down run along the right side;
+ * those with three or more such uses (the time embedding) along the left. */
 typedef enum { GRAPH_BLOCKS, GRAPH_OPERATIONS } GraphLevel;
 void graph_draw(const Graph *g, GraphLevel level, const char *title, const char *path);
 

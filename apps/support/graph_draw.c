@@ -228,8 +228,9 @@ static void draw_aside(Drawing *d, const Wire *w)
     double out = from->y + HEIGHT - 6 - 2 * SPACE * (from->exits[w->side] - 1);
     double in = to->y + 8 + SPACE * to->entries[w->side]++;
     svg_path(&d->svg, arrow_style,
-             TEXT("M%g %g H%g Q%g %g %g %g V%g Q%g %g %g %g H%g", edge, out, lane - r,
-                  lane, out, lane, out + ROUND, in - ROUND, lane, in, lane - r, in, edge));
+             TEXT("M%g %g H%g Q%g %g %g %g V%g Q%g %g %g %g H%g",
+                  edge, out, lane - r, lane, out, lane, out + ROUND,
+                  in - ROUND, lane, in, lane - r, in, edge));
     if (w->labelled)
         svg_text(&d->svg, edge + sign * (PAD + 3), out - 3, label_style[w->side],
                  SHOW(w->value->shape));
@@ -239,7 +240,8 @@ static void draw_aside(Drawing *d, const Wire *w)
 
 static void draw_corners(Drawing *d, Box b, const Node *n)
 {
-    double left = b.x + 12, right = b.x + b.width - 12, upper = b.y + 18, lower = b.y + 35;
+    double left = b.x + 12, right = b.x + b.width - 12, upper = b.y + 18;
+    double lower = b.y + 35;
     Svg *s = &d->svg;
     svg_text(s, left, upper, "font-size='13' font-weight='bold' fill='#223'", n->name);
     svg_text(s, left, lower, "font-size='10.5' fill='#556'", n->detail);
@@ -284,8 +286,9 @@ static void draw_heading(Drawing *d, const char *title)
     double x = MARGIN;
     svg_text(&d->svg, x, 30, "font-size='17' font-weight='bold' fill='#223'", title);
     svg_text(&d->svg, x, 50, "font-size='12' fill='#445'",
-             TEXT("%d operations, %zu parameters, %.3f GFLOP forward, %s kept for backward",
-                  sum->lines, sum->parameters, sum->flops * 1e-9, show_bytes(d, sum->kept)));
+             TEXT("%d operations, %zu parameters, %.3f GFLOP forward, %s kept for "
+                  "backward", sum->lines, sum->parameters, sum->flops * 1e-9,
+                  show_bytes(d, sum->kept)));
     for (int k = 0; k < KINDS; k++) {
         svg_rect(&d->svg, (Box){x, 64, 11, 11},
                  TEXT("rx='2' fill='%s' stroke='#99a'", kinds[k].colour));

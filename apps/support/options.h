@@ -7,7 +7,8 @@
  *     int n = options_parse(argc, argv, &usage, options, words);
  *
  * The value that a variable holds before is the default that --help shows.  An option is
- * --name VALUE or --name=VALUE; a flag has no value.  Everything wrong is a usage error. */
+ * --name VALUE or --name=VALUE; a flag has no value.  Whatever is wrong is a usage
+ * error. */
 #ifndef APPS_SUPPORT_OPTIONS_H
 #define APPS_SUPPORT_OPTIONS_H
 
@@ -40,9 +41,10 @@ typedef struct {
     int words;              /* how many words may stand besides options */
 } Usage;
 
-/* Parses argv[1...].  words[usage->words] receives the words; returns how many.  --help prints
- * and exits with 0. */
-int options_parse(int argc, char **argv, const Usage *usage, Option options[], const char **words);
+/* Parses argv[1...].  words[usage->words] receives the words; returns how many.  --help
+ * prints and exits with 0. */
+int options_parse(int argc, char **argv, const Usage *usage, Option options[],
+                  const char **words);
 
 /* Was the option given? */
 bool options_given(const Option options[], const char *name);

@@ -7,8 +7,8 @@
 #include "apps/support/svg.h"
 
 static const Box area = {70, 44, 470, 300};
-static const char *const colours[] = {"#1f6fb4", "#d1632a", "#3b8f4f", "#8a5aa8", "#b8860b",
-                                      "#5a6270"};
+static const char *const colours[] = {"#1f6fb4", "#d1632a", "#3b8f4f", "#8a5aa8",
+                                      "#b8860b", "#5a6270"};
 enum { COLOURS = 6, MOST_TICKS = 9 };
 
 /* Where numbers lie along one side: low at `from`, high at `to`, in pixels. */
@@ -22,7 +22,7 @@ static double place(const Axis *a, double v)
     return a->from + (bend(a, v) - a->low) / (a->high - a->low) * (a->to - a->from);
 }
 
-/* A step of 1, 2 or 5 times a power of ten that cuts the range into at most MOST_TICKS. */
+/* 1, 2 or 5 times a power of ten, a step that cuts the range into at most MOST_TICKS. */
 static double tick_step(double range)
 {
     static const double steps[] = {1, 2, 5, 10};
@@ -52,7 +52,8 @@ static Axis find_axis(const Curve c[], int count, bool along_x, bool logarithmic
 
 static void draw_ticks(Svg *s, const Axis *a, bool along_x)
 {
-    double range = a->high - a->low, step = a->log ? ceil(range / MOST_TICKS) : tick_step(range);
+    double range = a->high - a->low;
+    double step = a->log ? ceil(range / MOST_TICKS) : tick_step(range);
     for (int i = 0; a->low + i * step <= a->high + 1e-9 * range; i++) {
         double v = a->low + i * step, number = a->log ? pow(10, v) : v;
         double at = a->from + (v - a->low) / range * (a->to - a->from);
@@ -63,12 +64,13 @@ static void draw_ticks(Svg *s, const Axis *a, bool along_x)
         svg_path(s, "stroke='#dde' stroke-width='1'", path);
         if (along_x) svg_text(s, at, area.y + area.height + 16,
                               "font-size='11' fill='#445' text-anchor='middle'", text);
-        else svg_text(s, area.x - 6, at + 4, "font-size='11' fill='#445' text-anchor='end'",
-                      text);
+        else svg_text(s, area.x - 6, at + 4,
+                      "font-size='11' fill='#445' text-anchor='end'", text);
     }
 }
 
-static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y, const char *colour)
+static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y,
+                       const char *colour)
 {
     Text path = {.arena = &s->arena};
     bool down = false;                      /* is the pen? */
@@ -92,7 +94,8 @@ static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y, con
 void plot_write(const char *path, const Plot *p, const Curve curves[], int count)
 {
     Svg s = {.arena = arena_create()};
-    Axis x = find_axis(curves, count, true, p->log_x), y = find_axis(curves, count, false, p->log_y);
+    Axis x = find_axis(curves, count, true, p->log_x);
+    Axis y = find_axis(curves, count, false, p->log_y);
     svg_begin(&s, 720, 400);
     svg_text(&s, area.x, 20, "font-size='15' font-weight='bold' fill='#223'", p->title);
     draw_ticks(&s, &x, true);

@@ -3,8 +3,8 @@
  *     Curve c[] = {{"bits", t, bits, T}};
  *     plot_write("bits.svg", &(Plot){"The bound", "t", "bits", .log_y = true}, c, 1);
  *
- * Axes run from the smallest to the largest number, widened to round ones; a logarithmic axis
- * leaves out what is not above 0.  Numbers that are not finite are gaps. */
+ * Axes run from the smallest to the largest number, widened to round ones; a logarithmic
+ * axis leaves out what is not above 0.  Numbers that are not finite are gaps. */
 #ifndef APPS_SUPPORT_PLOT_H
 #define APPS_SUPPORT_PLOT_H
 

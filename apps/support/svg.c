@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Fonts are named from the likely to the certain; arrows are a marker for the ends of paths. */
+/* Fonts are named from the likely to the certain; arrows are a marker for the ends of
+ * paths. */
 void svg_begin(Svg *s, double width, double height)
 {
     s->text = (Text){.arena = &s->arena};

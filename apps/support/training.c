@@ -19,8 +19,7 @@
 enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
        PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7, PURPOSE_AUGMENT = 8 };
 
-/* ---- a batch
- * ---------------------------------------------------------------------------- */
+/* ---- a batch ----------------------------------------------------------------------- */
 
 void training_open_dataset(Training *t)
 {
@@ -35,15 +34,17 @@ static uint32_t picture_at(Training *t, uint64_t place)
     uint32_t count = (uint32_t)t->dataset.count;
     long epoch = (long)(place / count);
     if (epoch != t->epoch) {
-        random_permutation(random_stream(t->model.config.seed, PURPOSE_ORDER, (uint64_t)epoch),
-                           count, t->order);
+        uint64_t seed = t->model.config.seed;
+        random_permutation(random_stream(seed, PURPOSE_ORDER, (uint64_t)epoch), count,
+                           t->order);
         t->epoch = epoch;
     }
     return t->order[place % count];
 }
 
 /* One picture as numbers in [-1, 1], mirrored or not. */
-static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c, bool mirror)
+static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
+                         bool mirror)
 {
     for (int h = 0; h < c->height; h++)
         for (int w = 0; w < c->width; w++)
@@ -80,7 +81,8 @@ static Batch make_batch(Training *t, int first, int count)
     uint64_t which = (uint64_t)t->model.optimizer.step;
     size_t N = (size_t)count, skip = (size_t)first;
     size_t D = (size_t)(c->unet.height * c->unet.width * c->unet.channels);
-    double *x0 = tape_save(&t->tape, double, N * D), *eps = tape_save(&t->tape, double, N * D);
+    double *x0 = tape_save(&t->tape, double, N * D);
+    double *eps = tape_save(&t->tape, double, N * D);
     int *label = tape_save(&t->tape, int, N);
     uint32_t *picture = tape_save(&t->tape, uint32_t, N);
     Random unlabelled = random_stream(c->seed, PURPOSE_LABEL, which);
@@ -198,8 +200,7 @@ double training_step(Training *t, double *norm)
     return loss;
 }
 
-/* ---- what is written on the way
- * ------------------------------------------------------------- */
+/* ---- what is written on the way ---------------------------------------------------- */
 
 static void save(Training *t)
 {
@@ -210,7 +211,10 @@ static void save(Training *t)
 }
 
 /* The first ten steps, then every tenth, later every hundredth. */
-static bool logs_at(long step) { return step <= 10 || step % (step < 500 ? 10 : 100) == 0; }
+static bool logs_at(long step)
+{
+    return step <= 10 || step % (step < 500 ? 10 : 100) == 0;
+}
 
 static void put_quartiles(Training *t, Text *line)
 {
@@ -255,11 +259,12 @@ static void draw(Training *t)
     double start = seconds_now();
     int rows = c->unet.classes ? c->unet.classes : COLUMNS;
     int count = COLUMNS * (rows < MOST_ROWS ? rows : MOST_ROWS);
-    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params, t->model.ema.value[0],
-                                         &t->model.process);
+    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params,
+                                         t->model.ema.value[0], &t->model.process);
     int steps = c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS;
-    Schedule s = schedule_respace(&a, &t->model.process.schedule, arena_printf(&a, "%d", steps));
-    /* With eta 1 the noise drawn on the way washes out what an untrained network gets wrong. */
+    Schedule s = schedule_respace(&a, &t->model.process.schedule,
+                                  arena_printf(&a, "%d", steps));
+    /* With eta 1 the noise on the way washes out what an untrained network gets wrong. */
     SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
     ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
@@ -268,14 +273,14 @@ static void draw(Training *t)
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
-    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder, t->model.optimizer.step), &grid);
+    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder,
+                           t->model.optimizer.step), &grid);
     network_denoiser_destroy(&d);
     arena_destroy(&a);
     t->drawing += seconds_now() - start;
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -306,7 +311,8 @@ int training_run(Training *t)
     double begin = seconds_now(), last_save = begin, last_log = begin, last_drawing = 0;
     long next_drawing = m->optimizer.step + FIRST_DRAWING, logged = m->optimizer.step;
     while (fraction_done(t) < 1 && !interrupted) {
-        double start = seconds_now(), norm, loss = training_step(t, &norm), now = seconds_now();
+        double start = seconds_now(), norm, loss = training_step(t, &norm);
+        double now = seconds_now();
         long step = m->optimizer.step;
         t->seconds += now - start;
 
