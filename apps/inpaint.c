@@ -29,7 +29,7 @@ typedef struct {
     const char *run, *out, *steps, *mask;
     double noise;
     int count, draws, repeats;
-    bool as_noisy;
+    bool as_noisy, train;
     long seed;
 } Restoring;
 
@@ -52,11 +52,11 @@ static Dataset load_pictures(Arena *a, const Restoring *r, const UNetConfig *u)
 {
     const char *source, *data;
     run_source(a, r->run, &source, &data);
-    Dataset d = dataset_load(a, source, data, DATASET_TEST);
+    Dataset d = dataset_load(a, source, data, r->train ? DATASET_TRAIN : DATASET_TEST);
     if (d.height != u->height || d.width != u->width || d.channels != u->channels)
         fail("the pictures of %s are %dx%dx%d, the model's %dx%dx%d", d.name, d.height, d.width,
              d.channels, u->height, u->width, u->channels);
-    if (r->count > d.count) fail("%s has only %d test pictures", d.name, d.count);
+    if (r->count > d.count) fail("%s has only %d pictures", d.name, d.count);
     return d;
 }
 
@@ -110,6 +110,7 @@ static int run(int argc, char **argv, Restoring r, Option own, const Usage *usag
         {"as-noisy", OPTION_FLAG, &r.as_noisy, NULL, "what is seen gets each level's noise", 0},
         {"repeats", OPTION_INT, &r.repeats, "N", "of each step, with one forward after it; above "
          "1 implies --as-noisy (RePaint)", 0},
+        {"train", OPTION_FLAG, &r.train, NULL, "training pictures instead", 0},
         {"seed", OPTION_LONG, &r.seed, "N", "of the noise", 0},
         {"out", OPTION_TEXT, &r.out, "X.png", "rows: picture, what is seen, answers", 0},
         {0},

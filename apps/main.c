@@ -16,7 +16,7 @@ static const struct {
     {"import", "make a run of another program's network", import_main},
     {"export", "write a model as another program's files", export_main},
     {"neighbours", "samples beside the nearest training pictures", neighbours_main},
-    {"swissroll", "a whole diffusion model on points of the plane, in ten seconds", swissroll_main},
+    {"swissroll", "a whole diffusion model in one file, on points of the plane", swissroll_main},
     {"heartbeat", "diffusion of bits: sequences with a 1 in every fifth place", heartbeat_main},
     {"inpaint", "fill in hidden parts of test pictures", inpaint_main},
     {"denoise", "take noise off test pictures", denoise_main},
