@@ -9,55 +9,39 @@
 #include "apps/support/png.h"
 #include "apps/support/progress.h"
 #include "apps/support/run.h"
+#include "apps/support/sampling.h"
+#include "apps/support/sheet.h"
 #include "diffusion/guidance.h"
-#include "diffusion/solver.h"
 #include "tensor/error.h"
 #include "tensor/npy.h"
 #include "tensor/parallel.h"
 
 /* What the command line says. */
 typedef struct {
-    const char *run, *sampler, *steps, *variance, *out;
-    const Variance *kind;
+    const char *run, *variance, *out;
     int count, batch, label, columns, scale, threads;
     long seed;
-    double eta, guidance;
-    SolverOptions solver;       /* solver.solver NULL: a sampler of steps */
-    bool show, live, no_clip;
+    double guidance;
+    Sampling sampling;
+    bool show, live, compare;
 } CommandLine;
 
-enum { OPTIONS = 32 };
+enum { OPTIONS = 40 };
 
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
-    SolverOptions *s = &c->solver;
     const Option rows[] = {
-        {"count", OPTION_INT, &c->count, "N", "images to draw", 0},
-        {"sampler", OPTION_TEXT, &c->sampler, "NAME",
-         "ddpm, or ddim: fewer steps, for well-trained models; euler, heun, dpmpp or ab2: on the "
-         "path of Karras 2022", 0},
-        {"sample-steps", OPTION_TEXT, &c->steps, "N",
-         "of the model's steps, evenly spread; 10,20 from each half; ddim25 a whole stride; "
-         "0: all [50; 18 on a path]", 0},
-        {"stops", OPTION_TEXT, &s->stops, "NAME", "of a path: edm, vp, ve or iddpm [edm]", 0},
-        {"path", OPTION_TEXT, &s->schedule, "NAME", "sigma(t): linear, vp or ve [linear]", 0},
-        {"scaling", OPTION_TEXT, &s->scaling, "NAME", "s(t): none or vp [none]", 0},
-        {"sigma-min", OPTION_REAL, &s->sigma_min, "X", "of a path; 0: that of the stops", 0},
-        {"sigma-max", OPTION_REAL, &s->sigma_max, "X", "likewise", 0},
-        {"rho", OPTION_REAL, &s->rho, "X", "of the stops edm; 0: 7", 0},
-        {"alpha", OPTION_REAL, &s->alpha, "X", "of heun; 0: 1", 0},
-        {"churn", OPTION_REAL, &s->churn, "S", "noise drawn on a path, S_churn of Karras 2022", 0},
-        {"churn-min", OPTION_REAL, &s->s_min, "X", "only above this sigma", 0},
-        {"churn-max", OPTION_REAL, &s->s_max, "X", "only below this sigma; 0: everywhere", 0},
-        {"churn-noise", OPTION_REAL, &s->s_noise, "X", "its deviation; 0: 1", 0},
+        {"count", OPTION_INT, &c->count, "N", "images to draw; 10 to compare", 0},
+        SAMPLING_OPTIONS(&c->sampling),
         {"variance", OPTION_TEXT, &c->variance, "NAME",
          "of ddpm: fixed_small or fixed_large [the model's]", 0},
         {"guidance", OPTION_REAL, &c->guidance, "W",
          "towards the class: none + W (class - none); 1: as the model is [2 for models trained "
          "with --label-dropout]", 0},
-        {"eta", OPTION_REAL, &c->eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
+        {"compare", OPTION_FLAG, &c->compare, NULL,
+         "the same noise under every sampler, few steps and many: a row each, as an SVG file", 0},
         {"out", OPTION_TEXT, &c->out, "PATH",
          "X.png: a grid, X.npy or X.npz: an array [N,H,W,C] of bytes, else a folder of "
          "PNGs [RUN/samples.png]", 0},
@@ -78,22 +62,20 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
 
 static CommandLine parse_command_line(int argc, char **argv)
 {
-    static const Usage usage = {
+    Usage usage = {
         "drift sample RUN [options]",
-        "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
-        "The same seed gives the same images for any --batch and any --threads.", 1};
-    CommandLine c = {.sampler = "ddpm", .count = 100, .batch = 50,
-                     .scale = 2};
+        sampling_about(
+            "Draws images with a trained model.  RUN is a run folder or a checkpoint.\n"
+            "The same seed gives the same images for any --batch and any --threads."), 1};
+    CommandLine c = {.count = 100, .batch = 50, .scale = 2, .sampling = {.name = "ddpm"}};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
         fail_usage("which run?  usage: %s", usage.synopsis);
-    c.solver.solver = solver_find(c.sampler);
-    if (!c.solver.solver) sampler_find(c.sampler);
-    if (!c.steps) c.steps = c.solver.solver ? "18" : "50";
-    c.solver.N = c.solver.solver ? (int)strtol(c.steps, NULL, 10) : 2;
-    if (c.solver.N < 2) fail_usage("--sample-steps %s: want a number, 2 or more", c.steps);
-    c.solver.seed = (uint64_t)c.seed;
+    if (c.compare && (options_given(options, "sampler") || options_given(options, "sample-steps")))
+        fail_usage("--compare takes all samplers; leave out --sampler and --sample-steps");
+    sampling_choose(&c.sampling, (uint64_t)c.seed);
+    if (c.compare && !options_given(options, "count")) c.count = 10;
     if (c.count < 1 || c.batch < 1 || c.scale < 1)
         fail_usage("--count, --batch and --scale must be at least 1");
     if (!options_given(options, "class")) c.label = -1;
@@ -119,40 +101,62 @@ static void watch(void *context, const double *x, const double *x0, int left)
                   (w->done + in_batch * w->batch) / w->total, details);
 }
 
-/* Draws one batch; returns how often the denoiser was asked. */
-static int draw_batch(const CommandLine *c, Denoiser *d, const Schedule *s, Watch *w, Crowd crowd,
-                      double *x)
-{
-    if (c->solver.solver) {
-        SolverOptions o = c->solver;
-        o.watch = watch, o.context = w;
-        return solve(d, &o, crowd, x);
-    }
-    SamplingOptions o = {.sampler = sampler_find(c->sampler), .variance = c->kind, .eta = c->eta,
-                         .no_clip = c->no_clip,
-                         .seed = (uint64_t)c->seed, .watch = watch, .context = w};
-    sample(d, s, &o, crowd, x);
-    return s->T;
-}
-
-/* Draws c->count images, c->batch at a time; returns their bytes, owned by the arena, and sets
- * *calls to the calls of the denoiser for each. */
-static uint8_t *draw(Arena *a, const CommandLine *c, Denoiser *d, const Schedule *s,
-                     const int *labels, int *calls)
+/* Draws c->count images, some at a time, as pixels of c->count * d->size bytes; returns how
+ * often the network was called for each. */
+static double draw(const CommandLine *c, Sampling s, Denoiser *d, const Schedule *schedule,
+                   const int *labels, uint8_t *pixels)
 {
     size_t mark = arena_mark(scratch());
-    uint8_t *pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);
-    double *x = arena_new(scratch(), double, (size_t)c->batch * d->size);
-    Watch w = {progress_start("image"), 0, 0, c->count, c->solver.solver ? c->solver.N : s->T};
-    for (int i = 0; i < c->count; i += c->batch) {
-        w.done = i, w.batch = c->count - i < c->batch ? c->count - i : c->batch;
+    int batch = sampling_alone(&s) ? 1 : c->batch < c->count ? c->batch : c->count;
+    double *x = arena_new(scratch(), double, (size_t)batch * d->size), calls = 0;
+    Watch w = {progress_start("image"), 0, 0, c->count, sampling_steps(&s, schedule)};
+    sampling_watch(&s, watch, &w);
+    for (int i = 0; i < c->count; i += batch) {
+        w.done = i, w.batch = c->count - i < batch ? c->count - i : batch;
         Crowd crowd = {(uint64_t)i, w.batch, labels ? labels + i : NULL};
-        *calls = draw_batch(c, d, s, &w, crowd, x);
+        calls += sampling_run(&s, d, schedule, crowd, x) * w.batch;
         to_bytes(pixels + (size_t)i * d->size, x, (size_t)w.batch * d->size);
     }
     progress_break(&w.progress);
     arena_rewind(scratch(), mark);
-    return pixels;
+    return calls / c->count * (c->guidance == 1 ? 1 : 2);
+}
+
+/* ---- comparing -------------------------------------------------------------------- */
+
+/* Few steps and many of each sampler, such that the calls of different ones are alike. */
+static const struct { const char *name, *steps[3]; } compared[] = {
+    {"ddpm", {"10", "40", "160"}}, {"ddim", {"10", "20", "40"}}, {"euler", {"10", "20", "40"}},
+    {"heun", {"5", "10", "20"}}, {"dpmpp", {"10", "20", "40"}}, {"ab2", {"10", "20", "40"}},
+    {"adaptive", {"2"}},
+};
+enum { METHODS = sizeof compared / sizeof *compared, MOST_ROWS = METHODS * 3 };
+
+/* One row of pictures for each; the words beside them, and printed, tell the price. */
+static void compare(Arena *a, const CommandLine *c, Denoiser *d, const Schedule *schedule,
+                    const int *labels, Pictures p)
+{
+    const char *rows[MOST_ROWS], *notes[MOST_ROWS];
+    size_t row = (size_t)c->count * d->size;
+    int k = 0;
+    p.pixels = arena_new(a, uint8_t, MOST_ROWS * row);
+    for (int i = 0; i < MOST_ROWS; i++) {
+        Sampling s = c->sampling;
+        s.name = compared[i / 3].name, s.steps = compared[i / 3].steps[i % 3];
+        if (!s.steps) continue;
+        sampling_choose(&s, (uint64_t)c->seed);
+        if (s.method->sampler && atoi(s.steps) > schedule->T) continue;
+        double start = seconds_now();
+        double calls = draw(c, s, d, schedule, labels, p.pixels + (size_t)k * row);
+        double seconds = (seconds_now() - start) / c->count;
+        rows[k] = sampling_alone(&s) ? s.name : arena_printf(a, "%s, %s steps", s.name, s.steps);
+        notes[k] = arena_printf(a, "%.4g calls, %.3f s", calls, seconds);
+        printf("%-18s %s an image\n", rows[k], notes[k]);
+        k++;
+    }
+    p.count = k * c->count;
+    sheet_write(c->out, &(Sheet){c->count, c->scale, NULL, rows, notes}, &p);
+    printf("  %s\n", c->out);
 }
 
 /* ---- writing ---------------------------------------------------------------------- */
@@ -213,12 +217,11 @@ static void write_out(Arena *a, const CommandLine *c, const Pictures *p,
 static void complete(CommandLine *c, Arena *a, const Config *model)
 {
     int classes = model->unet.classes;
-    c->no_clip = model->no_clip;
-    if (c->variance) {
-        c->kind = variance_find(c->variance);
-        if (c->kind->learned && strcmp(c->variance, model->variance) != 0)
-            fail_usage("--variance %s: this model has learned none", c->variance);
-    } else c->kind = variance_find(model->variance);
+    SamplingOptions *o = &c->sampling.by_steps;
+    o->no_clip = model->no_clip;
+    o->variance = variance_find(c->variance ? c->variance : model->variance);
+    if (c->variance && o->variance->learned && strcmp(c->variance, model->variance) != 0)
+        fail_usage("--variance %s: this model has learned none", c->variance);
     if (c->guidance < 0) c->guidance = config_guidance(model);
     if (c->guidance != 1 && (!classes || model->label_dropout == 0))
         fail_usage("--guidance: this model was not trained with --label-dropout, so it knows "
@@ -227,8 +230,24 @@ static void complete(CommandLine *c, Arena *a, const Config *model)
         fail_usage("--class: this model was trained without classes");
     if (!c->columns) c->columns = classes ? (c->count + classes - 1) / classes : 10;
     if (c->columns > c->count) c->columns = c->count;
-    const char *name = "samples.png";
+    const char *name = c->compare ? "compare.svg" : "samples.png";
     if (!c->out) c->out = file_is_folder(c->run) ? run_path(a, c->run, name) : name;
+}
+
+/* Draws, writes and says what it took. */
+static void draw_all(Arena *a, const CommandLine *c, Denoiser *d, const Schedule *schedule,
+                     const int *labels, Pictures p)
+{
+    double start = seconds_now();
+    p.pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);
+    double calls = draw(c, c->sampling, d, schedule, labels, p.pixels);
+    double seconds = seconds_now() - start;
+    write_out(a, c, &p, labels);
+    printf("%d images with %s, %s, %.4g network calls each, in %.1f s (%.1f images/s), "
+           "peak memory %zu MB\n  %s\n", c->count, c->sampling.name,
+           sampling_alone(&c->sampling) ? "steps as needed"
+               : arena_printf(a, "%d steps", sampling_steps(&c->sampling, schedule)),
+           calls, seconds, c->count / seconds, memory_resident_peak() >> 20, c->out);
 }
 
 int sample_main(int argc, char **argv)
@@ -239,24 +258,13 @@ int sample_main(int argc, char **argv)
     Model m;
     model_load(&m, run_checkpoint(&a, c.run), false);
     complete(&c, &a, &m.config);
-    bool all = c.solver.solver || strcmp(c.steps, "0") == 0;
-    Schedule schedule = all ? m.process.schedule
-                            : schedule_respace(&a, &m.process.schedule, c.steps);
     int *labels = make_labels(&a, &m.config, c.count, c.label);
     const Real *weights = c.live ? m.params.value : m.ema.value[0];
     NetworkDenoiser d = network_denoiser(&m.net, &m.params, weights, &m.process);
-
     ClassifierFree guided = classifier_free(&d.base, c.guidance);
-    double start = seconds_now();
-    int calls = 0, steps = c.solver.solver ? c.solver.N : schedule.T;
     const UNetConfig *u = &m.config.unet;
-    Pictures p = {c.count, u->height, u->width, u->channels,
-                  draw(&a, &c, &guided.base, &schedule, labels, &calls)};
-    double seconds = seconds_now() - start;
-    write_out(&a, &c, &p, labels);
-    printf("%d images with %s, %d steps, %d network calls each, in %.1f s (%.1f images/s), "
-           "peak memory %zu MB\n  %s\n", c.count, c.sampler, steps,
-           calls * (c.guidance == 1 ? 1 : 2), seconds, c.count / seconds,
-           memory_resident_peak() >> 20, c.out);
+    Pictures p = {c.count, u->height, u->width, u->channels, NULL};
+    if (c.compare) compare(&a, &c, &guided.base, &m.process.schedule, labels, p);
+    else draw_all(&a, &c, &guided.base, &m.process.schedule, labels, p);
     return 0;
 }

@@ -50,15 +50,7 @@ static void ddim_step(const Move *m, double *x)
     }
 }
 
-static const Sampler samplers[] = {{"ddpm", ddpm_step}, {"ddim", ddim_step}};
-
-const Sampler *sampler_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
-        if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
-    fail_usage("there is no sampler %s; there are ddpm and ddim, and the solvers euler, heun, dpmpp "
-               "and ab2", name);
-}
+const Sampler sampler_ddpm = {ddpm_step}, sampler_ddim = {ddim_step};
 
 /* ---- steps ------------------------------------------------------------------------------------ */
 
@@ -133,7 +125,7 @@ void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t
                  double *x, double *x0)
 {
     SamplingOptions up = *o;
-    up.sampler = sampler_find("ddim"), up.eta = 0;
+    up.sampler = &sampler_ddim, up.eta = 0;
     sample_move(d, &up, schedule_level(s, t), schedule_level(s, t + 1), c, x, x0);
 }
 

@@ -28,11 +28,13 @@
 typedef struct Move Move;
 
 typedef struct {
-    const char *name;
     void (*step)(const Move *m, double *x);
 } Sampler;
 
-const Sampler *sampler_find(const char *name);      /* fails with the list if there is none */
+extern const Sampler sampler_ddpm, sampler_ddim;
+
+/* By its name in the table of methods.h; fails with the list if there is none. */
+const Sampler *sampler_find(const char *name);
 
 typedef struct {
     const Sampler *sampler;

@@ -17,14 +17,14 @@ typedef struct {
     double *x0, *slope;     /* of the last call */
     double *first, *start;  /* what a rule keeps within a step */
     double *before;         /* ... and from step to step */
-    double step_before; /* the size of the last step, in the rule's time; 0: none yet */
+    double step_before; /* the size of the last step, as the rule measures it; 0: none yet */
     int calls;
 } Run;
 
 /* One step of run->x from `now` to `next`. */
 struct Solver {
-    const char *name;
     void (*step)(Run *run, Point now, Point next);
+    bool alone;             /* one sample at a time */
 };
 
 /* ---- the equation ------------------------------------------------------------------ */
@@ -101,16 +101,58 @@ static void dpmpp_step(Run *run, Point now, Point next)
     }
 }
 
-static const Solver solvers[] = {
-    {"euler", euler_step}, {"heun", heun_step}, {"dpmpp", dpmpp_step}, {"ab2", ab2_step},
-};
+/* ---- error control ----------------------------------------------------------------- */
 
-const Solver *solver_find(const char *name)
+/* From run->start, where the slope is run->first, to run->x by heun; returns how far off
+ * euler would be, relative to x and to the data's scale s: the root of the mean square. */
+static double try_step(Run *run, Point now, Point next)
 {
-    for (size_t i = 0; i < sizeof solvers / sizeof *solvers; i++)
-        if (strcmp(solvers[i].name, name) == 0) return &solvers[i];
-    return NULL;
+    double h = next.t - now.t, sum = 0;
+    for (size_t i = 0; i < run->n; i++) run->x[i] = run->start[i] + h * run->first[i];
+    call(run, run->x, next);
+    for (size_t i = 0; i < run->n; i++) {
+        double correction = h / 2 * (run->slope[i] - run->first[i]);
+        run->x[i] += correction;
+        sum += pow(correction / (next.s + fabs(run->x[i])), 2);
+    }
+    return sqrt(sum / (double)run->n);
 }
+
+/* A step divides t, for the way is made of shorter and shorter pieces: its length is the
+ * logarithm of the quotient.  Euler's error grows with the square of the step, which tells
+ * the length to try next: a little less than just good enough, at most twice this one. */
+static void adaptive_step(Run *run, Point now, Point stop)
+{
+    double tolerance = run->o->tolerance > 0 ? run->o->tolerance : 0.01;
+    if (stop.t == 0) {
+        euler_step(run, now, stop);
+        return;
+    }
+    double length = run->step_before > 0 ? run->step_before : 1;
+    for (bool taken = true; now.t > stop.t;) {
+        if (taken) {
+            call(run, run->x, now);
+            memcpy(run->first, run->slope, run->n * sizeof *run->first);
+            memcpy(run->start, run->x, run->n * sizeof *run->start);
+        }
+        double t = now.t * exp(-length);
+        Point next = t <= stop.t ? stop : path_point(&run->path, t);
+        double error = try_step(run, now, next) / tolerance;
+        if (!(error < 1e12) || next.t == now.t)
+            fail("no step from noise level %g is accurate to a --tolerance of %g", now.sigma,
+                 tolerance);
+        taken = error <= 1;
+        length = log(now.t / next.t) * fmin(fmax(0.9 / sqrt(error), 0.2), 2);
+        if (taken) now = next;
+    }
+    run->step_before = length;
+}
+
+const Solver solver_euler = {euler_step}, solver_heun = {heun_step},
+             solver_dpmpp = {dpmpp_step}, solver_ab2 = {ab2_step},
+             solver_adaptive = {adaptive_step, .alone = true};
+
+bool solver_is_alone(const Solver *s) { return s->alone; }
 
 /* ---- the loop ---------------------------------------------------------------------- */
 
@@ -157,7 +199,8 @@ static Point churn(Run *run, Point now, int i)
     return up;
 }
 
-int solve(Denoiser *d, const SolverOptions *o, Crowd c, double *x)
+/* All samples at the same levels; returns the calls. */
+static int solve_together(Denoiser *d, const SolverOptions *o, Crowd c, double *x)
 {
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     Run run = {d, o, c, .n = n, .x = x};
@@ -181,4 +224,15 @@ int solve(Denoiser *d, const SolverOptions *o, Crowd c, double *x)
     }
     arena_rewind(scratch(), mark);
     return run.calls;
+}
+
+double solve(Denoiser *d, const SolverOptions *o, Crowd c, double *x)
+{
+    if (!o->solver->alone) return solve_together(d, o, c, x);
+    int calls = 0;
+    for (int n = 0; n < c.N; n++) {
+        Crowd one = {c.first + (uint64_t)n, 1, c.label ? c.label + n : NULL};
+        calls += solve_together(d, o, one, x + (size_t)n * d->size);
+    }
+    return (double)calls / c.N;
 }

@@ -200,7 +200,7 @@ static Chain run_chain(Golden *g, MixtureDenoiser *d, SolverOptions o,
     Point first = path_point(&path, t[0]);
     for (size_t i = 0; i < n; i++) c.x[i] = c.latents[i] * first.s * first.sigma;
     o.noise = chain_noise, o.watch = chain_watch, o.context = &c;
-    int calls = solve(&c.base, &o, (Crowd){0, c.N, NULL}, x);
+    int calls = (int)solve(&c.base, &o, (Crowd){0, c.N, NULL}, x);
     require(calls == c.calls, "%d calls counted of %d", calls, c.calls);
     return c;
 }

@@ -2,8 +2,8 @@
  * denoisers, whose differential equation has a solution in closed form. */
 #include <string.h>
 
+#include "apps/support/sampling.h"
 #include "diffusion/augment.h"
-#include "diffusion/solver.h"
 #include "tests/check.h"
 
 static const double sigma_max = 80;
@@ -91,7 +91,7 @@ static void samples_of_a_data_set_are_its_points(void)
     double points[POINTS * D], x[N * D];
     MixtureDenoiser d = data_set(points);
     SolverOptions o = {.solver = solver_find("heun"), .N = 18, .seed = 1};
-    check_int(solve(&d.base, &o, (Crowd){0, N, NULL}, x), 2 * 18 - 1);
+    check_int((int)solve(&d.base, &o, (Crowd){0, N, NULL}, x), 2 * 18 - 1);
     bool drawn[POINTS] = {false};
     for (int n = 0; n < N; n++) {
         double nearest = INFINITY;
@@ -138,6 +138,56 @@ static void each_solver_has_its_order(void)
         double order = log2(error_of(o, 128) / error_of(o, 256));
         check_close(order, r->order, 0.2);
     }
+}
+
+/* A tenth of the tolerance: a tenth of the error (heun's, of order 2), for which steps need
+ * to be sqrt 10 times shorter (euler's error in a step falls with their square). */
+static void an_adaptive_step_is_as_long_as_the_error_allows(void)
+{
+    double error[2], calls[2], x;
+    GaussianDenoiser d = gaussian_denoiser(1, 0.2, 0.25);
+    for (int k = 0; k < 2; k++) {
+        SolverOptions o = {.solver = solver_find("adaptive"), .N = 2, .seed = 4,
+                           .tolerance = k ? 1e-7 : 1e-6, .sigma_min = 1e-4,
+                           .sigma_max = sigma_max};
+        error[k] = error_of(o, 2);
+        calls[k] = solve(&d.base, &o, (Crowd){0, 1, NULL}, &x);
+    }
+    check_close(log10(error[0] / error[1]), 1, 0.15);
+    check_close(calls[1] / calls[0], sqrt(10), 0.15);
+    check_at_most(error[1], 2e-7, "the error with a tolerance of 1e-7");
+}
+
+/* N(0.2, 0.15^2), whatever the way: of 4000 numbers the mean is within four of its standard
+ * errors, the deviation within four and what so many steps are off. */
+static void every_row_of_the_table_draws_the_data(void)
+{
+    enum { N = 400, SIZE = 10 };
+    static double x[N * SIZE];
+    Arena a = arena_create();
+    Schedule schedule = schedule_make(&a, "linear", 1000, 1e-4, 0.02);
+    GaussianDenoiser d = gaussian_denoiser(SIZE, 0.2, 0.15 * 0.15);
+    for (const Method *m = methods; m->name; m++) {
+        Sampling s = {.name = m->name, .steps = m->solver ? "60" : "0"};
+        sampling_choose(&s, 2);
+        sampling_run(&s, &d.base, &schedule, (Crowd){0, N, NULL}, x);
+        double sum = 0, square = 0, n = N * SIZE;
+        for (int i = 0; i < N * SIZE; i++) sum += x[i], square += pow(x[i] - 0.2, 2);
+        check_close(sum / n, 0.2, 4 * 0.15 / sqrt(n));
+        check_close(sqrt(square / n) / 0.15, 1, 4 / sqrt(2 * n) + 0.05);
+    }
+    arena_destroy(&a);
+}
+
+static void ask_for_ddpm_on_a_path(void *unused) { (void)unused, solver_find("ddpm"); }
+static void ask_for_heun_on_steps(void *unused) { (void)unused, sampler_find("heun"); }
+static void ask_for_nonsense(void *unused) { (void)unused, method_find("heum"); }
+
+static void a_name_of_the_other_kind_is_refused(void)
+{
+    check_stops(ask_for_ddpm_on_a_path, NULL, "not along a path");
+    check_stops(ask_for_heun_on_steps, NULL, "heun goes along a path");
+    check_stops(ask_for_nonsense, NULL, "the samplers are ddpm, ddim, euler, heun");
 }
 
 /* With the exact denoiser it does not matter how much noise is added on the way. */
@@ -190,10 +240,13 @@ static void an_image_does_not_depend_on_its_batch(void)
 {
     double batch[4 * 2], alone[2];
     GaussianDenoiser d = gaussian_denoiser(2, 0, 0.1);
-    SolverOptions o = {.solver = solver_find("heun"), .N = 8, .churn = 4, .seed = 1};
-    solve(&d.base, &o, (Crowd){5, 4, NULL}, batch);
-    solve(&d.base, &o, (Crowd){7, 1, NULL}, alone);
-    check(memcmp(alone, batch + 4, sizeof alone) == 0);
+    for (const Method *m = methods; m->name; m++) {
+        if (!m->solver) continue;
+        SolverOptions o = {.solver = m->solver, .N = 8, .churn = 4, .seed = 1};
+        solve(&d.base, &o, (Crowd){5, 4, NULL}, batch);
+        solve(&d.base, &o, (Crowd){7, 1, NULL}, alone);
+        check(memcmp(alone, batch + 4, sizeof alone) == 0);
+    }
 }
 
 /* ---- augmentation ------------------------------------------------------------------ */
@@ -250,6 +303,8 @@ static const Test tests[] = {
     T(the_network_sees_and_gives_variance_one), T(a_network_recognises_its_levels),
     T(ddim_is_euler), T(the_ideal_denoiser_goes_from_the_mean_to_the_nearest),
     T(samples_of_a_data_set_are_its_points), T(each_solver_has_its_order),
+    T(an_adaptive_step_is_as_long_as_the_error_allows),
+    T(every_row_of_the_table_draws_the_data), T(a_name_of_the_other_kind_is_refused),
     T(churn_keeps_the_distribution), T(all_paths_end_at_the_same_image),
     T(an_image_does_not_depend_on_its_batch), T(pictures_move_as_told),
     T(augmentations_come_as_often_as_told),

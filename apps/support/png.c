@@ -225,15 +225,21 @@ static void put_number(uint8_t *b, uint32_t number)
     for (int i = 0; i < 4; i++) b[i] = (uint8_t)(number >> (24 - 8 * i));
 }
 
-static void write_chunk(Writer *w, const char *type, const uint8_t *data, size_t size)
+static void put_bytes(Bytes *b, const void *data, size_t size)
+{
+    memcpy((uint8_t *)b->data + b->size, data, size);
+    b->size += size;
+}
+
+static void put_chunk(Bytes *b, const char *type, const uint8_t *data, size_t size)
 {
     uint8_t length[4], crc[4];
     put_number(length, (uint32_t)size);
     put_number(crc, crc32(crc32(0, type, 4), data, size));
-    writer_write(w, length, 4);
-    writer_write(w, type, 4);
-    writer_write(w, data, size);
-    writer_write(w, crc, 4);
+    put_bytes(b, length, 4);
+    put_bytes(b, type, 4);
+    if (size) put_bytes(b, data, size);
+    put_bytes(b, crc, 4);
 }
 
 /* The rows with filter 2: the byte above is subtracted, so repeated rows become zero. */
@@ -250,11 +256,12 @@ static uint8_t *filter_rows(const Image *image, size_t stride)
     return rows;
 }
 
-void png_write(const char *path, const Image *image)
+Bytes png_encode(Arena *a, const Image *image)
 {
     int H = image->height, W = image->width, C = image->channels;
     require(H > 0 && W > 0 && H <= IMAGE_MAX_SIDE && W <= IMAGE_MAX_SIDE &&
-            (C == 1 || C == 3), "png_write of an image [%d, %d, %d]", H, W, C);
+            (C == 1 || C == 3), "png_encode of an image [%d, %d, %d]", H, W, C);
+    enum { AROUND = 8 + 3 * 12 + 13 };          /* all but the packed rows */
     size_t mark = arena_mark(scratch()), stride = (size_t)(W * C), size;
     uint8_t *rows = filter_rows(image, stride);
     uint8_t *packed = deflate_zlib(scratch(), rows, (size_t)H * (stride + 1), &size);
@@ -262,12 +269,19 @@ void png_write(const char *path, const Image *image)
     uint8_t header[13] = {[8] = 8, C == 3 ? RGB : GREY};
     put_number(header, (uint32_t)W);
     put_number(header + 4, (uint32_t)H);
-    Writer w;
-    writer_open(&w, path);
-    writer_write(&w, signature, sizeof signature);
-    write_chunk(&w, "IHDR", header, sizeof header);
-    write_chunk(&w, "IDAT", packed, size);
-    write_chunk(&w, "IEND", NULL, 0);
-    writer_commit(&w);
+    Bytes b = {.data = arena_alloc(a, size + AROUND)};
+    put_bytes(&b, signature, sizeof signature);
+    put_chunk(&b, "IHDR", header, sizeof header);
+    put_chunk(&b, "IDAT", packed, size);
+    put_chunk(&b, "IEND", NULL, 0);
     arena_rewind(scratch(), mark);
+    return b;
+}
+
+void png_write(const char *path, const Image *image)
+{
+    Arena a = arena_create();
+    Bytes b = png_encode(&a, image);
+    file_write(path, b.data, b.size);
+    arena_destroy(&a);
 }

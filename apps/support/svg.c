@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "apps/support/png.h"
+
 /* Fonts are named from the likely to the certain; arrows are a marker for the ends of
  * paths. */
 void svg_begin(Svg *s, double width, double height)
@@ -10,7 +12,8 @@ void svg_begin(Svg *s, double width, double height)
     s->text = (Text){.arena = &s->arena};
     text_printf(&s->text,
                 "<?xml version='1.0' encoding='UTF-8'?>\n"
-                "<svg xmlns='http://www.w3.org/2000/svg' width='%g' height='%g' "
+                "<svg xmlns='http://www.w3.org/2000/svg' "
+                "xmlns:xlink='http://www.w3.org/1999/xlink' width='%g' height='%g' "
                 "viewBox='0 0 %g %g' "
                 "font-family='Helvetica, Arial, \"DejaVu Sans\", sans-serif'>\n"
                 "<defs><marker id='arrow' viewBox='0 0 8 8' refX='7' refY='4' "
@@ -42,6 +45,32 @@ void svg_text(Svg *s, double x, double y, const char *style, const char *text)
 void svg_path(Svg *s, const char *style, const char *commands)
 {
     text_printf(&s->text, "<path d='%s' fill='none' %s/>\n", commands, style);
+}
+
+/* Three bytes become four letters of 6 bits (RFC 4648); = fills up the last four. */
+static void put_base64(Text *t, Bytes b)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < b.size; i += 3) {
+        char four[5] = "====";
+        size_t left = b.size - i < 3 ? b.size - i : 3;
+        uint32_t bits = 0;
+        for (size_t k = 0; k < left; k++) bits |= (uint32_t)b.data[i + k] << (16 - 8 * k);
+        for (size_t k = 0; k <= left; k++) four[k] = letters[bits >> (18 - 6 * k) & 63];
+        text_printf(t, "%s", four);
+    }
+}
+
+void svg_image(Svg *s, double x, double y, const Image *image)
+{
+    Arena a = arena_create();
+    text_printf(&s->text, "<image x='%g' y='%g' width='%d' height='%d' "
+                "style='image-rendering:pixelated' xlink:href='data:image/png;base64,",
+                x, y, image->width, image->height);
+    put_base64(&s->text, png_encode(&a, image));
+    text_printf(&s->text, "'/>\n");
+    arena_destroy(&a);
 }
 
 void svg_end(Svg *s, const char *path)
