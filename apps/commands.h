@@ -17,5 +17,6 @@ int denoise_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);
+int flow_main(int argc, char **argv);
 
 #endif

@@ -20,6 +20,7 @@ static const struct {
     {"heartbeat", "diffusion of bits: sequences with a 1 in every fifth place", heartbeat_main},
     {"inpaint", "fill in hidden parts of test pictures", inpaint_main},
     {"denoise", "take noise off test pictures", denoise_main},
+    {"flow", "draw the way from noise to points of the plane, of any sampler", flow_main},
     {"figures", "draw the figures of the chapter on diffusion", figures_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},

@@ -110,7 +110,7 @@ static double draw(const CommandLine *c, Sampling s, Denoiser *d, const Schedule
     int batch = sampling_alone(&s) ? 1 : c->batch < c->count ? c->batch : c->count;
     double *x = arena_new(scratch(), double, (size_t)batch * d->size), calls = 0;
     Watch w = {progress_start("image"), 0, 0, c->count, sampling_steps(&s, schedule)};
-    sampling_watch(&s, watch, &w);
+    if (!c->compare) sampling_watch(&s, watch, &w);
     for (int i = 0; i < c->count; i += batch) {
         w.done = i, w.batch = c->count - i < batch ? c->count - i : batch;
         Crowd crowd = {(uint64_t)i, w.batch, labels ? labels + i : NULL};

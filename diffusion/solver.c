@@ -18,7 +18,7 @@ typedef struct {
     double *first, *start;  /* what a rule keeps within a step */
     double *before;         /* ... and from step to step */
     double step_before; /* the size of the last step, as the rule measures it; 0: none yet */
-    int calls;
+    int calls, left;        /* left: steps, this one included */
 } Run;
 
 /* One step of run->x from `now` to `next`. */
@@ -38,6 +38,12 @@ static void call(Run *run, const double *x, Point p)
     run->calls++;
     double to_x = p.dsigma / p.sigma + p.ds / p.s, to_x0 = p.dsigma * p.s / p.sigma;
     for (size_t i = 0; i < run->n; i++) run->slope[i] = to_x * x[i] - to_x0 * run->x0[i];
+}
+
+static void report(const Run *run, int left)
+{
+    const SolverOptions *o = run->o;
+    if (o->watch) o->watch(o->context, run->x, run->x0, left);
 }
 
 static void euler_step(Run *run, Point now, Point next)
@@ -143,7 +149,9 @@ static void adaptive_step(Run *run, Point now, Point stop)
                  tolerance);
         taken = error <= 1;
         length = log(now.t / next.t) * fmin(fmax(0.9 / sqrt(error), 0.2), 2);
-        if (taken) now = next;
+        if (!taken) continue;
+        now = next;
+        if (now.t > stop.t) report(run, run->left);
     }
     run->step_before = length;
 }
@@ -218,8 +226,9 @@ static int solve_together(Denoiser *d, const SolverOptions *o, Crowd c, double *
     for (size_t i = 0; i < n; i++) x[i] *= now.s * now.sigma;
     for (int i = 0; i < o->N; i++) {
         Point next = path_point(&run.path, t[i + 1]);
+        run.left = o->N - i;
         o->solver->step(&run, churn(&run, now, i), next);
-        if (o->watch) o->watch(o->context, x, run.x0, o->N - 1 - i);
+        report(&run, run.left - 1);
         now = next;
     }
     arena_rewind(scratch(), mark);

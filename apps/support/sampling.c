@@ -25,7 +25,7 @@ void sampling_choose(Sampling *s, uint64_t seed)
     char *end;
     long N = strtol(s->steps, &end, 10);
     if (*end || N < 2 || N > 100000)
-        fail_usage("--sample-steps %s: %s wants one number from 2 to 100000", s->steps, s->name);
+        fail_usage("--sample-steps %s: want a number, 2 or more, for %s", s->steps, s->name);
     s->on_path.N = (int)N;
 }
 

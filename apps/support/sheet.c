@@ -29,7 +29,7 @@ void sheet_write(const char *path, const Sheet *s, const Pictures *p)
     double top = s->heads ? MARGIN + 20 : MARGIN;
     double row = (double)grid.height / rows, column = (double)grid.width / s->columns;
     svg_begin(&svg, end + MARGIN + room_for(s->notes, rows), top + grid.height + MARGIN);
-    svg_image(&svg, left, top, &grid);
+    svg_image(&svg, (Box){left, top, grid.width, grid.height}, SVG_SHARP, &grid);
     for (int i = 0; i < s->columns && s->heads; i++)
         svg_text(&svg, left + (i + 0.5) * column, top - 8, middle, s->heads[i]);
     for (int i = 0; i < rows; i++) {

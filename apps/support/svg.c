@@ -62,12 +62,12 @@ static void put_base64(Text *t, Bytes b)
     }
 }
 
-void svg_image(Svg *s, double x, double y, const Image *image)
+void svg_image(Svg *s, Box b, const char *style, const Image *image)
 {
     Arena a = arena_create();
-    text_printf(&s->text, "<image x='%g' y='%g' width='%d' height='%d' "
-                "style='image-rendering:pixelated' xlink:href='data:image/png;base64,",
-                x, y, image->width, image->height);
+    text_printf(&s->text, "<image x='%g' y='%g' width='%g' height='%g' "
+                "preserveAspectRatio='none' %s xlink:href='data:image/png;base64,",
+                b.x, b.y, b.width, b.height, style);
     put_base64(&s->text, png_encode(&a, image));
     text_printf(&s->text, "'/>\n");
     arena_destroy(&a);

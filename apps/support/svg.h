@@ -26,8 +26,9 @@ void svg_begin(Svg *s, double width, double height);
 void svg_rect(Svg *s, Box box, const char *style);
 void svg_text(Svg *s, double x, double y, const char *style, const char *text);
 void svg_path(Svg *s, const char *style, const char *commands);
-/* A picture of pixels, one for one, its top left corner at (x, y). */
-void svg_image(Svg *s, double x, double y, const Image *image);
+/* A picture of pixels, stretched over the box; SVG_SHARP keeps its pixels square. */
+#define SVG_SHARP "style='image-rendering:pixelated'"
+void svg_image(Svg *s, Box box, const char *style, const Image *image);
 void svg_end(Svg *s, const char *path);
 
 /* The width of a text: a safe guess, as the viewer chooses the font. */
