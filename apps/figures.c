@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/commands.h"
+#include "apps/figures.h"
 #include "apps/support/dataset.h"
 #include "apps/support/image.h"
 #include "apps/support/options.h"
@@ -19,10 +20,7 @@ enum { T = 1000, COLUMNS = 11, SCHEDULES = 6 };
 static const char *const schedules[SCHEDULES] = {"linear", "quadratic", "warmup10", "cosine",
                                                  "sqrt", "sigmoid"};
 
-/* The arrays of a figure, 0 ... T-1 along x. */
-typedef struct { Arena *arena; const char *folder; double *t; } Figures;
-
-static const char *path_of(const Figures *f, const char *name)
+const char *figures_path(const Figures *f, const char *name)
 {
     return arena_printf(f->arena, "%s/%s", f->folder, name);
 }
@@ -37,7 +35,7 @@ static void draw_schedules(const Figures *f)
         Schedule s = schedule_make(f->arena, schedules[k], T, 1e-4, 0.02);
         curves[k] = (Curve){schedules[k], f->t, s.alpha_bar, T};
     }
-    plot_write(path_of(f, "schedules.svg"),
+    plot_write(figures_path(f, "schedules.svg"),
                &(Plot){"What is left of the image: alpha_bar", "t", "alpha_bar", false, false},
                curves, SCHEDULES);
 }
@@ -66,7 +64,7 @@ static void draw_weights(const Figures *f)
     double *one = new_curve(f);
     for (int t = 0; t < T; t++) one[t] = 1;
     curves[count++] = (Curve){"L_simple", f->t, one, T};
-    plot_write(path_of(f, "weights.svg"),
+    plot_write(figures_path(f, "weights.svg"),
                &(Plot){"The weight of the squared error in the bound", "t + 1", "", true, true},
                curves, count);
 }
@@ -87,7 +85,7 @@ static void draw_variances(const Figures *f)
         }
         curves[k] = (Curve){arena_printf(f->arena, "%d steps", n), x, y, n};
     }
-    plot_write(path_of(f, "variances.svg"),
+    plot_write(figures_path(f, "variances.svg"),
                &(Plot){"fixed_small / fixed_large", "(t + 1) / T", "", true, false}, curves, 3);
 }
 
@@ -110,28 +108,37 @@ static void draw_forward(const Figures *f)
     }
     Pictures p = {SCHEDULES * COLUMNS, d.height, d.width, d.channels, pixels};
     Image grid = image_grid(f->arena, &p, COLUMNS, 2);
-    png_write(path_of(f, "forward.png"), &grid);
+    png_write(figures_path(f, "forward.png"), &grid);
 }
+
+static const struct { const char *name; void (*draw)(const Figures *f); } figures[] = {
+    {"forward.png", draw_forward},        {"schedules.svg", draw_schedules},
+    {"weights.svg", draw_weights},        {"variances.svg", draw_variances},
+    {"orders.svg", figures_draw_orders},  {"ideal.svg", figures_draw_ideal},
+    {"augment.svg", figures_draw_augment},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
 
 int figures_main(int argc, char **argv)
 {
-    const char *out = "diffusion/figures";
+    const char *out = "diffusion/figures", *only = "";
     Option options[] = {
         {"out", OPTION_TEXT, &out, "FOLDER", "where to", 0},
+        {"only", OPTION_TEXT, &only, "NAME", "the figures whose names hold it [all]", 0},
         {0},
     };
-    Usage usage = {"drift figures [options]",
-                   "Draws the figures of diffusion/README.md: forward.png, schedules.svg,\n"
-                   "weights.svg, variances.svg.", 0};
+    Usage usage = {"drift figures [options]", "Draws the figures of diffusion/README.md:", 0};
+    for (int k = 0; k < FIGURES; k++)
+        usage.about = arena_printf(scratch(), "%s\n  %s", usage.about, figures[k].name);
     options_parse(argc, argv, &usage, options, NULL);
     Arena a = arena_create();
     Figures f = {&a, out, arena_new(&a, double, T)};
     for (int t = 0; t < T; t++) f.t[t] = t + 1;
     folder_make(out);
-    draw_forward(&f);
-    draw_schedules(&f);
-    draw_weights(&f);
-    draw_variances(&f);
-    printf("%s: forward.png, schedules.svg, weights.svg, variances.svg\n", out);
+    for (int k = 0; k < FIGURES; k++) {
+        if (!strstr(figures[k].name, only)) continue;
+        figures[k].draw(&f);
+        printf("%s/%s\n", out, figures[k].name);
+    }
     return 0;
 }

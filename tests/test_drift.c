@@ -156,6 +156,7 @@ static void a_model_is_measured(void)
     check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
     check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
     check_drift(0, "schedules.svg", "figures --out %s/figures", t);
+    check_drift(0, "augment.svg", "figures --only augment --out %s/figures", t);
     check(file_exists(in_folder("figures/forward.png")));
     const char *two = "--count 2 --draws 2 --sample-steps 5";
     check_drift(0, "2 answers each", "inpaint %s/e --train --mask box %s --repeats 2 --out %s/i.png", t,
