@@ -47,9 +47,11 @@ static double vp_sigma(double u)
 
 static double ve_sigma(double u) { return 0.02 * pow(100 / 0.02, u); }
 static double edm_sigma(double z) { return exp(1.2 * z - 1.2); }
+static double edm_coarse_sigma(double z) { return exp(1.2 * z); }
 
 static const NoiseDraw noise_draws[] = {
     {"vp", false, vp_sigma}, {"ve", false, ve_sigma}, {"edm", true, edm_sigma},
+    {"edm_coarse", true, edm_coarse_sigma},
 };
 
 const NoiseDraw *noise_draw_find(const char *kind)

@@ -9,16 +9,16 @@
 /* ---- families ------------------------------------------------------------------ */
 
 static const struct Family {
-    const char *name, *classes[3];      /* ended by a NULL */
-    const ProcessNotation *notation;
-    bool assumed;           /* a process that is not told has the notation's defaults */
-    const char *weights, *arguments, *process;  /* files; process NULL: "_diffusion" */
+    const char *name, *classes[3];      /* ended by a NULL, as the next: */
+    const ProcessNotation *notations[3];
+    bool assumed;           /* a process that is not told has the first one's defaults */
+    const char *weights, *arguments, *process;  /* files; process NULL: in arguments */
 } families[] = {
-    {"diffusers", {"UNet2DModel"}, &diffusers_process, true,
+    {"diffusers", {"UNet2DModel"}, {&diffusers_process}, true,
      "diffusion_pytorch_model.safetensors", "config.json", "scheduler_config.json"},
-    {"openai", {"UNetModel"}, &openai_process, true,
+    {"openai", {"UNetModel"}, {&openai_process}, true,
      "model.safetensors", "model.json", NULL},
-    {"edm", {"SongUNet", "DhariwalUNet"}, &openai_process, false,
+    {"edm", {"SongUNet", "DhariwalUNet"}, {&openai_process, &edm_process}, false,
      "model.safetensors", "model.json", NULL},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -169,26 +169,36 @@ static Config new_config(const PublishedNet *net)
     return c;
 }
 
-static void read_process(Config *c, const struct Family *f, const Json *told,
-                         const char *where)
+/* process NULL: it is a member of the arguments, or not told. */
+static void read_process(Config *c, const Json *arguments, const char *where,
+                         const Json *process, const char *process_where)
 {
     static const Json nothing = {.kind = JSON_OBJECT};
-    if (!told && !f->assumed)
-        fail("%s: the process of %s is not told; \"_diffusion\": {} is that of networks "
-             "that predict eps (--precond=vp); EDM's own is none that a run can have",
-             where, c->preset);
-    f->notation->read(c, told ? told : &nothing, where);
+    const struct Family *f = family_of(c->preset);
+    if (process) {
+        f->notations[0]->read(c, process, process_where);
+        return;
+    }
+    for (const ProcessNotation *const *n = f->notations; *n; n++) {
+        const Json *told = json_find(arguments, (*n)->key);
+        if (!told) continue;
+        (*n)->read(c, told, where);
+        return;
+    }
+    if (!f->assumed)
+        fail("%s: what %s predicts is not told; \"_precond\": {\"_class_name\": "
+             "\"EDMPrecond\"} beside its arguments does (or VPPrecond, VEPrecond, "
+             "iDDPMPrecond)", where, c->preset);
+    f->notations[0]->read(c, &nothing, where);
 }
 
-/* From parsed files; process_where NULL: the process is in the arguments, or not told. */
+/* From parsed files. */
 static Config make_config(const PublishedNet *net, const Json *arguments,
                           const char *where, const Json *process,
                           const char *process_where)
 {
     Config c = new_config(net);
-    if (!process) process = json_find(arguments, "_diffusion");
-    read_process(&c, family_of(net->class), process,
-                 process_where ? process_where : where);
+    read_process(&c, arguments, where, process, process_where);
     c.unet = unet_defaults(c.unet);
     return c;
 }
@@ -221,22 +231,19 @@ static const Json *parse_text(Arena *a, const Text *t, const char *where)
     return json_parse(a, (Bytes){where, (const uint8_t *)t->bytes, t->length});
 }
 
-/* One class of the family; returns why it cannot express the model, or NULL. */
+/* One class and notation of the family; returns why they cannot express the model, or
+ * NULL. */
 static const char *describe(Arena *a, const struct Family *f, const char *class,
-                            const Config *c, ForeignText *out)
+                            const ProcessNotation *notation, const Config *c,
+                            ForeignText *out)
 {
     Text text = {.arena = a, .pretty = true}, process = {.arena = a, .pretty = true};
     json_open_object(&text, NULL);
     published_put_arguments(&text, class, &c->unet);
-    if (f->process) {
-        json_open_object(&process, NULL);
-        f->notation->write(&process, c);
-        json_close(&process);
-    } else {
-        json_open_object(&text, "_diffusion");
-        f->notation->write(&text, c);
-        json_close(&text);
-    }
+    json_open_object(f->process ? &process : &text, f->process ? NULL : notation->key);
+    if (!notation->write(f->process ? &process : &text, c))
+        return arena_printf(a, "%s is not how it is trained", notation->key);
+    json_close(f->process ? &process : &text);
     json_close(&text);
     *out = (ForeignText){.weights = f->weights, .arguments = f->arguments,
                          .process = f->process, .arguments_text = text.bytes,
@@ -254,11 +261,12 @@ ForeignText foreign_describe(Arena *a, const char *family, const Config *c)
     const struct Family *f = find_family(family);
     const char *reasons = "";
     ForeignText text;
-    for (const char *const *k = f->classes; *k; k++) {
-        const char *reason = describe(a, f, *k, c, &text);
-        if (!reason) return text;
-        reasons = arena_printf(a, "%s\n  %s: %s", reasons, *k, reason);
-    }
+    for (const char *const *k = f->classes; *k; k++)
+        for (const ProcessNotation *const *n = f->notations; *n; n++) {
+            const char *reason = describe(a, f, *k, *n, c, &text);
+            if (!reason) return text;
+            reasons = arena_printf(a, "%s\n  %s: %s", reasons, *k, reason);
+        }
     fail("%s cannot express this model; it is told what it can, and then:%s", family,
          reasons);
 }

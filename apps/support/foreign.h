@@ -3,7 +3,9 @@
  *     diffusers        a folder with diffusion_pytorch_model.safetensors and config.json
  *                      (both perhaps in unet/), and the process in scheduler_config.json
  *     OpenAI, NVlabs   X.safetensors, and X.json with the arguments of the constructor
- *                      and, as "_diffusion", those of OpenAI's create_gaussian_diffusion
+ *                      and the process: as "_diffusion" the arguments of OpenAI's
+ *                      create_gaussian_diffusion, as "_precond" those of NVlabs' EDMPrecond,
+ *                      VPPrecond, VEPrecond or iDDPMPrecond (Karras 2022, table 1)
  *
  * The class of the network is recognised from the names of the arrays.
  *
@@ -42,12 +44,16 @@ ForeignText foreign_describe(Arena *a, const char *family, const Config *c);
 
 /* ---- processes: foreign_process.c ---------------------------------------------- */
 
-/* The notation of a family for its diffusion process. */
+/* A way of writing down a diffusion process. */
 typedef struct {
+    const char *key;        /* the member of the arguments that holds it */
     void (*read)(Config *c, const Json *process, const char *where);
-    void (*write)(Text *t, const Config *c);    /* members of an open object */
+    /* Appends members to an open object; false if there are no words for it. */
+    bool (*write)(Text *t, const Config *c);
 } ProcessNotation;
 
-extern const ProcessNotation diffusers_process, openai_process;
+extern const ProcessNotation diffusers_process;     /* DDPMScheduler */
+extern const ProcessNotation openai_process;        /* create_gaussian_diffusion */
+extern const ProcessNotation edm_process;           /* EDMPrecond and its relatives */
 
 #endif

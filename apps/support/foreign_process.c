@@ -1,5 +1,6 @@
-/* Diffusion processes as other programs write them: DDPMScheduler of diffusers, and
- * create_gaussian_diffusion of OpenAI's code.  See foreign.h. */
+/* Diffusion processes as other programs write them: DDPMScheduler of diffusers,
+ * create_gaussian_diffusion of OpenAI's code, the preconditionings of NVlabs'.  See
+ * foreign.h. */
 #include <string.h>
 
 #include "apps/support/foreign.h"
@@ -92,7 +93,7 @@ static void read_scheduler(Config *c, const Json *process, const char *where)
     finish(c, where);
 }
 
-static void write_scheduler(Text *t, const Config *c)
+static bool write_scheduler(Text *t, const Config *c)
 {
     json_put_text(t, "_class_name", "DDPMScheduler");
     json_put_number(t, "beta_end", c->beta_last);
@@ -103,9 +104,10 @@ static void write_scheduler(Text *t, const Config *c)
     json_put_text(t, "prediction_type", find_theirs(predictions, c->prediction));
     json_put_null(t, "trained_betas");
     json_put_text(t, "variance_type", find_theirs(variances, c->variance));
+    return true;
 }
 
-const ProcessNotation diffusers_process = {read_scheduler, write_scheduler};
+const ProcessNotation diffusers_process = {"_diffusion", read_scheduler, write_scheduler};
 
 /* ---- OpenAI -------------------------------------------------------------------- */
 
@@ -132,7 +134,7 @@ static void read_openai(Config *c, const Json *process, const char *where)
     finish(c, where);
 }
 
-static void write_openai(Text *t, const Config *c)
+static bool write_openai(Text *t, const Config *c)
 {
     json_put_integer(t, "steps", c->diffusion_steps);
     json_put_bool(t, "learn_sigma", strcmp(c->variance, "learned_range") == 0);
@@ -140,6 +142,60 @@ static void write_openai(Text *t, const Config *c)
     json_put_text(t, "noise_schedule", find_theirs(openai_schedules, c->schedule));
     json_put_bool(t, "predict_xstart", strcmp(c->prediction, "x0") == 0);
     json_put_bool(t, "rescale_timesteps", c->rescale_t);
+    return true;
 }
 
-const ProcessNotation openai_process = {read_openai, write_openai};
+const ProcessNotation openai_process = {"_diffusion", read_openai, write_openai};
+
+/* ---- NVlabs -------------------------------------------------------------------- */
+
+/* Karras 2022, table 1: a class a row (conditioning.h).  Of its constants we follow the
+ * defaults only; the range of sigma, and fp16, are no part of what the network is. */
+static const struct Precond {
+    const char *class, *prediction, *conditioning, *variance, *schedule, *timesteps;
+    const char *fixed;
+} preconds[] = {
+    {"EDMPrecond", "edm", "edm", "fixed_small", "linear", "edm", "{\"sigma_data\": 0.5}"},
+    {"VPPrecond", "eps", "vp", "fixed_small", "linear", "vp",
+     "{\"beta_d\": 19.9, \"beta_min\": 0.1, \"M\": 1000, \"epsilon_t\": 1e-5}"},
+    {"VEPrecond", "score", "ve", "fixed_small", "linear", "ve", "{}"},
+    {"iDDPMPrecond", "eps", "schedule", "learned_range", "cosine", "uniform",
+     "{\"C_1\": 0.001, \"C_2\": 0.008, \"M\": 1000}"},
+};
+enum { PRECONDS = sizeof preconds / sizeof *preconds };
+
+static void read_precond(Config *c, const Json *process, const char *where)
+{
+    static const char defaults[] =
+        "{\"sigma_min\": 0, \"sigma_max\": null, \"use_fp16\": false}";
+    if (process->kind != JSON_OBJECT) fail("%s: _precond is no object {...}", where);
+    const char *class = json_text(process, "_class_name", where);
+    const struct Precond *p = preconds;
+    while (p < preconds + PRECONDS && strcmp(p->class, class) != 0) p++;
+    if (p == preconds + PRECONDS)
+        fail("%s: the preconditioning \"%s\" is not supported; there are EDMPrecond, "
+             "VPPrecond, VEPrecond and iDDPMPrecond", where, class);
+    size_t mark = arena_mark(scratch());
+    open_arguments(process, defaults, p->fixed, where);
+    arena_rewind(scratch(), mark);
+    c->prediction = p->prediction;
+    c->conditioning = p->conditioning;
+    c->variance = p->variance;
+    c->schedule = p->schedule;
+    c->timesteps = p->timesteps;
+    finish(c, where);
+}
+
+static bool write_precond(Text *t, const Config *c)
+{
+    for (const struct Precond *p = preconds; p < preconds + PRECONDS; p++) {
+        if (strcmp(p->conditioning, c->conditioning) != 0 ||
+            strcmp(p->prediction, c->prediction) != 0 ||
+            strcmp(p->variance, c->variance) != 0) continue;
+        json_put_text(t, "_class_name", p->class);
+        return true;
+    }
+    return false;
+}
+
+const ProcessNotation edm_process = {"_precond", read_precond, write_precond};
