@@ -8,7 +8,7 @@
 
 typedef struct {
     const char *name;
-    bool has_mse;
+    bool has_mse, summed;
     double (*bound_weight)(int T);
 } Loss;
 
@@ -17,15 +17,16 @@ static double per_thousand(int T) { return T / 1000.0; }
 static double all_steps(int T) { return T; }
 
 static const Loss kinds[] = {
-    {"mse", true, one}, {"rescaled_mse", true, per_thousand}, {"kl", false, one},
-    {"rescaled_kl", false, all_steps},
+    {"mse", true, false, one},  {"mse_sum", true, true, one},
+    {"rescaled_mse", true, false, per_thousand},
+    {"kl", false, false, one},  {"rescaled_kl", false, false, all_steps},
 };
 
 static const Loss *find_loss(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("there is no loss %s; there are mse, rescaled_mse, kl and rescaled_kl", name);
+    fail("there is no loss %s; there are mse, mse_sum, rescaled_mse, kl and rescaled_kl", name);
 }
 
 /* What the loss needs of a batch, number by number, as constants of the tape. */
@@ -146,6 +147,7 @@ Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b)
 
     Losses l = {NULL, NULL, NULL};
     if (kind->has_mse) l.mse = mse(t, out, constant(&w, "target", target_at));
+    if (kind->summed) l.mse = scale(t, l.mse, (double)w.D, 0);
     if (learned || !kind->has_mse)
         l.bound = scale(t, bound(&w, kind->has_mse ? stop_gradient(t, out) : out, v),
                         kind->bound_weight(p->schedule.T), 0);

@@ -99,10 +99,23 @@ double optimizer_lr(const Optimizer *o)
     return learning_rate(&o->config.rate, o->step);
 }
 
+/* Returns how many of the n numbers were not finite. */
+static long repair(Real *g, size_t n)
+{
+    long count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(g[i])) continue;
+        g[i] = isnan(g[i]) ? 0 : g[i] > 0 ? (Real)1e5 : (Real)-1e5;
+        count++;
+    }
+    return count;
+}
+
 double optimizer_step(Optimizer *o, Params *p)
 {
     const OptimizerConfig *c = &o->config;
     const struct Rule *rule = find_rule(c->rule);
+    if (c->repair) o->repaired += repair(p->grad, p->size);
     double norm = sqrt(reduce_dot(p->grad, p->grad, p->size)), k = (double)(o->step + 1);
     if (!isfinite(norm)) return norm;
     Update u = {

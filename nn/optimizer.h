@@ -14,7 +14,10 @@
  *   adamw        w <- w - lr weight_decay w before adam (Loshchilov & Hutter 2019)
  *
  * The others add weight_decay w to g instead (the gradient of weight_decay |w|^2 / 2).
- * The 1e-6 is PyTorch's.  A step whose gradient is not finite changes nothing. */
+ * The 1e-6 is PyTorch's.  A step whose gradient is not finite changes nothing; or, with
+ * `repair` (Karras 2022), such numbers are first replaced, NaN by 0 and infinities by
+ * +-100000, and counted: one bad sample in weeks of training then costs one step, but an
+ * error in the code goes unseen by all who do not look at the count. */
 #ifndef NN_OPTIMIZER_H
 #define NN_OPTIMIZER_H
 
@@ -26,12 +29,14 @@ typedef struct {
     LearningRate rate;
     double beta1, beta2, eps, weight_decay;
     double clip;            /* largest gradient norm; 0: no clipping */
+    bool repair;
 } OptimizerConfig;
 
 typedef struct {
     OptimizerConfig config;
     Real *m, *v;        /* [params->size], owned by params; NULL if the rule has none */
     long step;          /* steps taken */
+    long repaired;      /* numbers replaced since optimizer_init */
 } Optimizer;
 
 /* Fails with the list if there is no rule of that name. */

@@ -57,6 +57,33 @@ static void ddim_is_euler(void)
     arena_destroy(&a);
 }
 
+/* Karras 2022, eq. 8: lambda |D - x0|^2, summed over the pixels, lambda = 1 / c_out^2, is the
+ * squared error of the network's own output. */
+static void the_loss_is_weighted_by_c_out(void)
+{
+    double x0[4] = {0.3, -1, 0.8, 0}, eps[4] = {1.2, -0.4, 0.1, -2}, sigma = 0.7, want = 0;
+    Real out[4] = {(Real)0.5, (Real)-0.25, 1, 0};
+    Tape t = tape_create();
+    Arena a = arena_create();
+    Level l = conditioning_level(NULL, 1, sigma);
+    Process p = {.schedule = schedule_make(&a, "linear", 10, 1e-4, 0.02),
+                 .prediction = prediction_find("edm"), .variance = variance_find("fixed_small"),
+                 .loss = "mse_sum"};
+    Batch b = {1, x0, eps, &l, NULL, NULL, NULL};
+    Var *F = tape_leaf(&t, "F", SHAPE(1, 2, 2, 1), out, NULL);
+    Var *loss = objective_losses(&t, &p, F, &b).total;
+    double c_out = sigma * 0.5 / sqrt(sigma * sigma + 0.25);
+    for (int i = 0; i < 4; i++) {
+        double D = p.prediction->to_x0((double)out[i], x0[i] + sigma * eps[i], &l);
+        want += pow((D - x0[i]) / c_out, 2);
+    }
+    check_close((double)loss->value[0], want, 1e-5);
+    p.loss = "mse";
+    check_close((double)objective_losses(&t, &p, F, &b).total->value[0], want / 4, 1e-5);
+    tape_destroy(&t);
+    arena_destroy(&a);
+}
+
 /* ---- the ideal denoiser ------------------------------------------------------------ */
 
 enum { POINTS = 20, D = 3 };
@@ -301,7 +328,8 @@ static void augmentations_come_as_often_as_told(void)
 
 static const Test tests[] = {
     T(the_network_sees_and_gives_variance_one), T(a_network_recognises_its_levels),
-    T(ddim_is_euler), T(the_ideal_denoiser_goes_from_the_mean_to_the_nearest),
+    T(ddim_is_euler), T(the_loss_is_weighted_by_c_out),
+    T(the_ideal_denoiser_goes_from_the_mean_to_the_nearest),
     T(samples_of_a_data_set_are_its_points), T(each_solver_has_its_order),
     T(an_adaptive_step_is_as_long_as_the_error_allows),
     T(every_row_of_the_table_draws_the_data), T(a_name_of_the_other_kind_is_refused),

@@ -105,6 +105,24 @@ static void a_gradient_that_is_not_finite_changes_nothing(void)
     }
 }
 
+static void what_is_not_finite_can_be_replaced_and_counted(void)
+{
+    Params p = params_create();
+    params_add(&p, SHAPE(4), (Init){INIT_CONSTANT, 1}, "w");
+    params_allocate(&p, 0);
+    OptimizerConfig c = config("sgd");
+    c.repair = true;
+    Optimizer o = optimizer_init(&p, &c);
+    memcpy(p.grad, (Real[]){(Real)NAN, (Real)INFINITY, (Real)-INFINITY, 2}, 4 * sizeof(Real));
+    check_close(optimizer_step(&o, &p), sqrt(2e10 + 4), 1e-2);
+    check_reals(p.value, ((Real[]){1, 1 - 1e4, 1 + 1e4, 0.8}), 4, 1e-6);
+    check_int((int)o.repaired, 3);
+    p.grad[0] = p.grad[1] = p.grad[2] = 0;
+    optimizer_step(&o, &p);
+    check_int((int)o.repaired, 3);
+    params_destroy(&p);
+}
+
 static void rates_by_hand(void)
 {
     LearningRate warm = {.lr = 2, .warmup = 4, .decay = "constant"};
@@ -172,6 +190,7 @@ static const Test tests[] = {
     T(first_steps_by_hand), T(weight_decay_is_decoupled_in_adamw_only),
     T(the_norm_of_all_gradients_is_clipped),
     T(a_gradient_that_is_not_finite_changes_nothing),
+    T(what_is_not_finite_can_be_replaced_and_counted),
     T(rates_by_hand), T(averages_by_hand), T(the_ramp_is_that_of_edm),
     T(unknown_names_stop_with_the_list),
 };

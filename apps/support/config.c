@@ -13,19 +13,31 @@
     .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
     .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
     .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
-#define EDM_PROCESS                                                                         \
+/* What the network predicts, is told and is trained at: rows of Karras 2022, table 1. */
+#define SIGMA_PROCESS(prediction_name, conditioning_name, timesteps_name, loss_name)        \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "edm", .variance = "fixed_small", .conditioning = "edm",                  \
-    .loss = "mse", .timesteps = "edm"
+    .prediction = prediction_name, .variance = "fixed_small",                               \
+    .conditioning = conditioning_name, .loss = loss_name, .timesteps = timesteps_name
 #define SONG_UNET                                                                           \
     .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",        \
     .class_first = true
 #define SONG_STYLE                                                                          \
     .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                      \
     .residual_scale = 0.70710678118654752, .project_resampled = true
-#define ADAM(rule_name, most, ...)                                                          \
+/* A rung of Karras 2022, table 2, for digits: DDPM++ with the channels of mini. */
+#define RUNG(drop, ...)                                                                     \
+    .unet = {.base = 16, .first = 16, .levels = 3, .mult = {__VA_ARGS__}, .blocks = 1,      \
+             .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE, .dropout = drop}},       \
+    .label_dropout = 0.1, .batch = 16, .steps = 2800
+#define SLOWER                                                                              \
+    ADAM("adam", 1, .lr = 4e-4, .warmup = 100, .decay = "constant"), .ema = 0.999
+#define FASTER                                                                              \
+    ADAM("adam", 0, .lr = 2e-3, .warmup = 280, .decay = "constant"), .ema = 0.9975,         \
+    .ema_ramp = 0.05
+#define ADAM(rule_name, most, ...) ADAM_REPAIR(rule_name, most, false, __VA_ARGS__)
+#define ADAM_REPAIR(rule_name, most, repairs, ...)                                          \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
-                  .eps = 1e-8, .clip = most}
+                  .eps = 1e-8, .clip = most, .repair = repairs}
 
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
@@ -56,16 +68,29 @@ const Preset presets[] = {
     {"edm", "Karras 2022 for digits: mini's size, best with --sampler heun",
      {.unet = {.base = 16, .first = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1,
                .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE}},
-      EDM_PROCESS,
+      SIGMA_PROCESS("edm", "edm", "edm", "mse"),
       ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
            .floor = 2e-4),
       .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
     {"ddpmpp", "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
      {.unet = {.base = 128, .first = 128, .levels = 3, .mult = {2, 2, 2}, .blocks = 4,
                .attention = {16}, SONG_UNET, .style = {SONG_STYLE, .dropout = 0.13}},
-      EDM_PROCESS,
-      ADAM("adam", 0, .lr = 1e-3, .warmup = 19531, .decay = "constant"),
+      SIGMA_PROCESS("edm", "edm", "edm", "mse_sum"),
+      ADAM_REPAIR("adam", 0, true, .lr = 1e-3, .warmup = 19531, .decay = "constant"),
       .ema = 0.99929, .ema_ramp = 0.05, .augment = 0.12, .batch = 512, .steps = 390625}},
+    {"edm-a", "its ladder for digits: the VP baseline of Song 2021",
+     {RUNG(0.1, 1, 2, 4), SIGMA_PROCESS("eps", "vp", "vp", "mse"), SLOWER}},
+    {"edm-b", "... other hyperparameters: rate, average, dropout, no clipping",
+     {RUNG(0.13, 1, 2, 4), SIGMA_PROCESS("eps", "vp", "vp", "mse"), FASTER}},
+    {"edm-c", "... more channels at the high resolution, fewer at the low",
+     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("eps", "vp", "vp", "mse"), FASTER}},
+    {"edm-d", "... EDM's preconditioning",
+     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "vp", "mse"), FASTER}},
+    {"edm-e", "... EDM's noise levels in training",
+     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "edm", "mse"), FASTER}},
+    {"edm-f", "... augmentation that does not leak",
+     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "edm", "mse"), FASTER,
+      .augment = 0.12}},
     {NULL, NULL, {0}},
 };
 
@@ -139,7 +164,8 @@ static const Entry entries[] = {
     ENTRY("lr_floor", ENTRY_REAL, optimizer.rate.floor),
     ENTRY("beta1", ENTRY_REAL, optimizer.beta1), ENTRY("beta2", ENTRY_REAL, optimizer.beta2),
     ENTRY("eps", ENTRY_REAL, optimizer.eps), ENTRY("clip", ENTRY_REAL, optimizer.clip),
-    ENTRY("weight_decay", ENTRY_REAL, optimizer.weight_decay), ENTRY("ema", ENTRY_REAL, ema),
+    ENTRY("weight_decay", ENTRY_REAL, optimizer.weight_decay),
+    ENTRY("repair", ENTRY_BOOL, optimizer.repair), ENTRY("ema", ENTRY_REAL, ema),
     ENTRY("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
     ENTRY("micro_batch", ENTRY_INT, micro_batch),
     ENTRY("label_dropout", ENTRY_REAL, label_dropout),

@@ -192,11 +192,12 @@ double training_step(Training *t, double *norm)
     Model *m = &t->model;
     long step = m->optimizer.step;
     double loss = training_gradient(t);
-    if (!isfinite(loss)) report_not_finite(t);
+    if (!isfinite(loss) && !m->config.optimizer.repair) report_not_finite(t);
     *norm = optimizer_step(&m->optimizer, &m->params);
     if (!isfinite(*norm)) report_not_finite(t);
     ema_update(&m->ema, &m->params, step);
-    t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
+    if (isfinite(loss))
+        t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
     return loss;
 }
 
@@ -240,6 +241,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     put_quartiles(t, &line);
     json_put_number(&line, "lr", optimizer_lr(&t->model.optimizer));
     json_put_number(&line, "grad_norm", norm);
+    if (t->model.config.optimizer.repair)
+        json_put_integer(&line, "repaired", t->model.optimizer.repaired);
     json_put_number(&line, "images_per_s", rate);
     json_put_number(&line, "seconds", t->seconds);
     json_put_integer(&line, "memory_peak", (int64_t)memory_resident_peak());
