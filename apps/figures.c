@@ -114,8 +114,8 @@ static void draw_forward(const Figures *f)
 static const struct { const char *name; void (*draw)(const Figures *f); } figures[] = {
     {"forward.png", draw_forward},        {"schedules.svg", draw_schedules},
     {"weights.svg", draw_weights},        {"variances.svg", draw_variances},
-    {"orders.svg", figures_draw_orders},  {"ideal.svg", figures_draw_ideal},
-    {"augment.svg", figures_draw_augment},
+    {"paths.svg", figures_draw_paths},    {"orders.svg", figures_draw_orders},
+    {"ideal.svg", figures_draw_ideal},    {"augment.svg", figures_draw_augment},
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 

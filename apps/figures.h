@@ -15,6 +15,7 @@ const char *figures_path(const Figures *f, const char *name);
 
 /* figures_edm.c */
 void figures_draw_orders(const Figures *f);
+void figures_draw_paths(const Figures *f);
 void figures_draw_ideal(const Figures *f);
 void figures_draw_augment(const Figures *f);
 

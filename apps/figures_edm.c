@@ -8,6 +8,7 @@
 #include "apps/support/plot.h"
 #include "apps/support/run.h"
 #include "apps/support/sheet.h"
+#include "apps/support/svg.h"
 #include "diffusion/augment.h"
 #include "diffusion/methods.h"
 
@@ -51,6 +52,110 @@ void figures_draw_orders(const Figures *f)
     plot_write(figures_path(f, "orders.svg"),
                &(Plot){"How far from the exact solution", "calls of the denoiser", "error",
                        true, true}, curves, NAMES);
+}
+
+/* ---- ways in time --------------------------------------------------------------------- */
+
+enum { WAYS = 13, STEPS = 160, WIDE = 270, HIGH = 220, PIXELS = 110 };
+
+/* The line of Karras 2022, figure 3: two values, and noise up to sigma_max. */
+static const double line_mean[] = {-1, 1}, line_std[] = {0.1, 0.1}, line_weight[] = {1, 1};
+static const double line_sigma_min = 0.01, line_sigma_max = 3;
+
+typedef struct {
+    Svg *svg;
+    Path path;
+    const double *t;            /* [STEPS + 1] */
+    double left, top, reach;    /* x from -reach to reach */
+    Text line[WAYS];
+    int step;
+} Plane;
+
+static double time_at(const Plane *p, double t) { return p->left + (1 - t / p->t[0]) * WIDE; }
+static double place_at(const Plane *p, double x) { return p->top + (1 - x / p->reach) / 2 * HIGH; }
+
+static void put_places(Plane *p, const double *x)
+{
+    double at = time_at(p, p->t[p->step]);
+    for (int n = 0; n < WAYS; n++)
+        if (fabs(x[n]) < p->reach)
+            text_printf(&p->line[n], "%c%.1f %.1f", p->line[n].length ? 'L' : 'M', at,
+                        place_at(p, x[n]));
+    p->step++;
+}
+
+static void watch_places(void *context, const double *x, const double *x0, int left)
+{
+    (void)x0, (void)left;
+    put_places(context, x);
+}
+
+/* Noise evenly spread over what is likely: no draw, so that the ways are easy to follow. */
+static void spread(void *context, int k, double *z)
+{
+    (void)context, (void)k;
+    for (int n = 0; n < WAYS; n++) z[n] = 2.2 * (2.0 * n / (WAYS - 1) - 1);
+}
+
+/* p(x; t), each time's column scaled to its own largest. */
+static void draw_time_density(Plane *p)
+{
+    Image image = {PIXELS, PIXELS, 3, arena_new(&p->svg->arena, uint8_t, 3 * PIXELS * PIXELS)};
+    for (int c = 0; c < PIXELS; c++) {
+        Point q = path_point(&p->path, p->t[0] * (1 - (c + 0.5) / PIXELS));
+        double density[PIXELS], most = 0, v = 0.01 + q.sigma * q.sigma;
+        for (int r = 0; r < PIXELS; r++) {
+            double x = p->reach * (1 - (2 * r + 1.0) / PIXELS) / q.s;
+            density[r] = exp(-0.5 * (x - 1) * (x - 1) / v) + exp(-0.5 * (x + 1) * (x + 1) / v);
+            most = fmax(most, density[r]);
+        }
+        for (int i = 0; i < 3 * PIXELS; i++) {
+            static const double pale[] = {252, 253, 255}, blue[] = {165, 198, 230};
+            double f = density[i / 3] / most;
+            image.pixels[(i / 3 * PIXELS + c) * 3 + i % 3] =
+                (uint8_t)(pale[i % 3] + f * (blue[i % 3] - pale[i % 3]));
+        }
+    }
+    svg_image(p->svg, (Box){p->left, p->top, WIDE, HIGH}, "", &image);
+}
+
+static void draw_plane(Svg *svg, double left, const char *path, const char *scaling,
+                       const char *words)
+{
+    double t[STEPS + 1], x[WAYS];
+    MixtureDenoiser d = mixture_denoiser(1, 2, line_weight, line_std, line_mean);
+    SolverOptions o = {.solver = &solver_heun, .N = STEPS, .schedule = path, .scaling = scaling,
+                       .sigma_min = line_sigma_min, .sigma_max = line_sigma_max,
+                       .noise = spread, .watch = watch_places};
+    Plane p = {.svg = svg, .path = solver_times(&o, NULL, t), .t = t, .left = left, .top = 40};
+    Point first = path_point(&p.path, t[0]);
+    p.reach = 2.3 * fmax(first.s * first.sigma, 1);
+    for (int n = 0; n < WAYS; n++) p.line[n] = (Text){.arena = &svg->arena};
+    draw_time_density(&p);
+    o.context = &p;
+    spread(NULL, 0, x);
+    for (int n = 0; n < WAYS; n++) x[n] *= first.s * first.sigma;
+    put_places(&p, x);
+    solve(&d.base, &o, (Crowd){0, WAYS, NULL}, x);
+    for (int n = 0; n < WAYS; n++)
+        svg_path(svg, "stroke='#1f6fb4' stroke-width='1.2'", p.line[n].bytes);
+    svg_rect(svg, (Box){left, p.top, WIDE, HIGH}, "fill='none' stroke='#99a'");
+    svg_text(svg, left, 26, "font-size='13' font-weight='bold' fill='#223'", words);
+    svg_text(svg, left, p.top + HIGH + 16, "font-size='12' fill='#334'",
+             arena_printf(&svg->arena, "t = %.3g", t[0]));
+    svg_text(svg, left + WIDE, p.top + HIGH + 16,
+             "font-size='12' fill='#334' text-anchor='end'", "0");
+}
+
+/* The same ways to the same images in each; a straight one needs few steps. */
+void figures_draw_paths(const Figures *f)
+{
+    Svg svg = {.arena = arena_create()};
+    svg_begin(&svg, 3 * (WIDE + 20) + 20, HIGH + 70);
+    draw_plane(&svg, 20, "vp", "vp", "--path vp --scaling vp");
+    draw_plane(&svg, 40 + WIDE, "ve", "none", "--path ve");
+    draw_plane(&svg, 60 + 2 * WIDE, "linear", "none", "--path linear");
+    svg_end(&svg, figures_path(f, "paths.svg"));
 }
 
 /* ---- the best denoiser of a data set -------------------------------------------------- */

@@ -123,7 +123,8 @@ static void check_family(const char *folder, const char *class, const char *conf
 {
     const char *t = test_folder();
     check_int((int)write_folder(folder, class, config, size), (int)parameters);
-    check_drift(0, TEXT("%zu parameters in %d arrays", parameters, arrays), "import %s/%s --out %s/%s-run", t,
+    check_drift(0, TEXT("%zu parameters in %d arrays; images of %dx%dx%d; 1000 steps, linear, eps, "
+                        "fixed_large", parameters, arrays, size, size, size == 28 ? 1 : 3), "import %s/%s --out %s/%s-run", t,
                 folder, t, folder);
     check_convolution(TEXT("%s-run", folder), "model.conv_in.weight", "conv_in.weight");
     check_convolution(TEXT("%s-run", folder), "ema.up.0.2.conv2.weight",
