@@ -52,7 +52,7 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"label-dropout", OPTION_REAL, &k->label_dropout, "P",
          "leave out the class so often, for --guidance *", 0},
         {"timesteps", OPTION_TEXT, &k->timesteps, "NAME",
-         "uniform, stratified or loss_aware; vp, ve or edm *", 0},
+         "uniform, stratified or loss_aware; vp, ve, edm or edm_coarse *", 0},
         {"flip", OPTION_INT, &c->flip, "0|1", "mirror half of the pictures *", 0},
         {"classes", OPTION_INT, &c->classes, "0|1",
          "tell the network the class, if known", 0},
