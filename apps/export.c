@@ -19,13 +19,13 @@ static void write_text(const char *folder, const char *name, const char *text)
 int export_main(int argc, char **argv)
 {
     static const Usage usage = {
-        "drift export RUN --to diffusers|openai|edm --out DIR [options]",
+        "drift export RUN --to diffusers|adm|edm --out DIR [options]",
         "Writes a model as files of another program: its weights with that program's\n"
         "names and order, and the arguments that make the same network there.", 1};
     const char *run, *family = NULL, *out = NULL;
     bool live = false;
     Option options[] = {
-        {"to", OPTION_TEXT, &family, "NAME", "diffusers, openai or edm", 0},
+        {"to", OPTION_TEXT, &family, "NAME", "diffusers, adm (OpenAI's) or edm (NVlabs')", 0},
         {"out", OPTION_TEXT, &out, "DIR", "the folder to write into", 0},
         {"live-weights", OPTION_FLAG, &live, NULL,
          "the last weights instead of their average", 0},

@@ -169,12 +169,12 @@ static void google_ddpm_cifar10_32_is_imported(void)
 static const struct Case {
     const char *name, *class, *to, *arguments;
 } cases[] = {
-    {"iddpm", "UNetModel", "openai",
+    {"iddpm", "UNetModel", "adm",
      "{" OPENAI "\"out_channels\": 6, \"attention_resolutions\": [2], \"num_heads\": 4, "
      "\"use_scale_shift_norm\": true, \"_diffusion\": {\"steps\": 4000, "
      "\"noise_schedule\": \"cosine\", \"learn_sigma\": true, "
      "\"rescale_timesteps\": true}}"},
-    {"adm", "UNetModel", "openai",
+    {"adm", "UNetModel", "adm",
      "{" OPENAI
      "\"out_channels\": 3, \"image_size\": 16, \"attention_resolutions\": [1, 2], "
      "\"num_classes\": 5, \"num_head_channels\": 16, \"resblock_updown\": true, "
@@ -246,7 +246,7 @@ static void what_a_family_cannot_say_is_not_exported(void)
     check_drift(1, "resample is", "export %s/refused-run --to edm --out %s/no", t, t);
     check_drift(1, "UNet2DModel: ", "export %s/refused-run --to diffusers --out %s/no", t,
                 t);
-    check_drift(2, "there are diffusers, openai and edm",
+    check_drift(2, "there are diffusers, adm and edm",
                 "export %s/refused-run --to keras --out %s/no", t, t);
     check(!file_exists(in_folder("no")));
 }

@@ -16,7 +16,7 @@ static const struct Family {
 } families[] = {
     {"diffusers", {"UNet2DModel"}, {&diffusers_process}, true,
      "diffusion_pytorch_model.safetensors", "config.json", "scheduler_config.json"},
-    {"openai", {"UNetModel"}, {&openai_process}, true,
+    {"adm", {"UNetModel"}, {&openai_process}, true,
      "model.safetensors", "model.json", NULL},
     {"edm", {"SongUNet", "DhariwalUNet"}, {&openai_process, &edm_process}, false,
      "model.safetensors", "model.json", NULL},
@@ -36,7 +36,7 @@ static const struct Family *find_family(const char *name)
 {
     for (int i = 0; i < FAMILIES; i++)
         if (strcmp(families[i].name, name) == 0) return &families[i];
-    fail_usage("--to %s: there are diffusers, openai and edm", name);
+    fail_usage("--to %s: there are diffusers, adm and edm", name);
 }
 
 /* ---- finding the files --------------------------------------------------------- */

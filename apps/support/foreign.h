@@ -32,7 +32,7 @@ typedef struct {
 Foreign foreign_open(Arena *a, const char *path, const char *arguments,
                      const int size[2]);
 
-/* The texts of both JSON files for a model of ours; family: "diffusers", "openai" or
+/* The texts of both JSON files for a model of ours; family: "diffusers", "adm" or
  * "edm".  Fails with the reason if the family cannot express it. */
 typedef struct {
     PublishedNet net;
