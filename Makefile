@@ -5,12 +5,15 @@
 # make check      make test in double precision with sanitizers
 # make mutants    plant faults one by one: do the tests notice?      make mutants ONLY=nn/
 # make torture    kill it, fill its disk, take its memory: what survives?
+# make fuzz       damaged files for every reader     make fuzz MINUTES=10 ONLY=png
+# make coverage   which lines of readers and checkpoints do the tests reach?
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels against their references
 #
 # Options: REAL=double       the whole engine in double precision
 #          OMP=0             without threads
 #          DEBUG=1           sanitizers, and dead memory filled with NaN
+#          COVERAGE=1        count how often each line runs
 #          REFERENCE=1       the plain kernels instead of the fast ones
 #          PORTABLE=1        for any machine of this architecture, not just this one
 #          CC=clang
@@ -18,6 +21,7 @@ REAL      ?= float
 OMP       ?= 1
 DEBUG     ?= 0
 REFERENCE ?= 0
+COVERAGE  ?= 0
 PORTABLE  ?= 0
 ONLY      ?=
 
@@ -49,6 +53,11 @@ ifeq ($(REFERENCE),1)
 endif
 ifeq ($(PORTABLE),1)
   B := $B-portable
+endif
+ifeq ($(COVERAGE),1)
+  CFLAGS += --coverage
+  OPTIMISE := -O1
+  B := $B-coverage
 endif
 CFLAGS += $(OPTIMISE)
 
@@ -112,6 +121,25 @@ $B/tests/torture-drift: $(APPS) $B/tests/torture_calls.o $B/libdrift.a
 torture: $B/tests/torture $B/tests/torture-drift
 	@DRIFT=$B/tests/torture-drift $< $(ONLY)
 
+# Sanitizers watch the readers, with damaged copies of tests/fuzz/seeds before them.
+MINUTES ?= 1
+$B/tests/fuzz/mutate: $B/tests/fuzz/mutate.o $B/tests/fuzz/targets.o $B/libdrift.a
+	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+fuzzed: $B/tests/fuzz/mutate
+	@ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 $< $(MINUTES) $(ONLY)
+fuzz:
+	@$(MAKE) --no-print-directory DEBUG=1 OMP=0 fuzzed
+
+# The table is tests/coverage's; the tests of these files are run in a build of their own.
+COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint dataset file inflate json memory npy png \
+                  safetensors safetensors_write drift training)
+covered: $B/drift $(COVERED_TESTS)
+	@find $B -name '*.gcda' -exec rm {} +
+	@DRIFT=$B/drift tests/run $(COVERED_TESTS)
+	@tests/coverage $B
+coverage:
+	@$(MAKE) --no-print-directory COVERAGE=1 covered
+
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
 
@@ -125,6 +153,6 @@ clean:
 	rm -rf build
 
 
-.PHONY: proofs drift mnist test golden check mutants torture bench layers clean
+.PHONY: proofs drift mnist test golden check mutants torture fuzz fuzzed covered coverage bench layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)
