@@ -84,7 +84,7 @@ Dataset pictures_load(Arena *a, const char *folder, DatasetPart part)
         if (pictures_has(names[i])) names[count++] = names[i];
     if (count == 0) fail("%s holds no PNG files", folder);
 
-    Image shape;
+    Image shape = {0};
     Dataset d = {.count = count};
     d.pixels = read_pictures(a, folder, names, count, &shape);
     d.height = shape.height, d.width = shape.width, d.channels = shape.channels;
