@@ -80,8 +80,25 @@ static void a_gradient_is_made_anew(void)
     tear_down(&t);
 }
 
+/* Sixty quiet steps, then weights that something has broken. */
+static void a_spike_of_the_loss_is_noted(void)
+{
+    Training t = set_up(0);
+    Params *p = &t.model.params;
+    double norm;
+    memset(p->value, 0, p->size * sizeof *p->value);    /* it guesses 0: the loss is near 1 */
+    t.model.config.optimizer.rate.lr = 0;
+    for (int step = 0; step < 60; step++) training_step(&t, &norm);
+    check_at_most(t.spike, 5, "standard deviations in quiet steps");
+    fill_uniform(p->value, p->size, 1);
+    training_step(&t, &norm);
+    check(t.spike > 5);
+    tear_down(&t);
+}
+
 static const Test tests[] = {
     T(parts_of_a_batch_have_its_gradient), T(a_gradient_is_made_anew),
+    T(a_spike_of_the_loss_is_noted),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

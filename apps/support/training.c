@@ -187,6 +187,18 @@ static noreturn void report_not_finite(Training *t)
          step);
 }
 
+/* How many standard deviations the loss stands above its running average: the worst since the
+ * last line of the log is the line's "spike".  The deviation is learned anew in each process,
+ * from the steps of the last hundred or so; before LEARN of them nothing is said. */
+static void note_spike(Training *t, double loss)
+{
+    enum { LEARN = 50 };
+    double above = loss - t->smooth;
+    if (t->judged++ >= LEARN && t->variance > 0)
+        t->spike = fmax(t->spike, above / sqrt(t->variance));
+    t->variance += fmax(0.01, 1.0 / (double)t->judged) * (above * above - t->variance);
+}
+
 double training_step(Training *t, double *norm)
 {
     Model *m = &t->model;
@@ -196,8 +208,9 @@ double training_step(Training *t, double *norm)
     *norm = optimizer_step(&m->optimizer, &m->params);
     if (!isfinite(*norm)) report_not_finite(t);
     ema_update(&m->ema, &m->params, step);
-    if (isfinite(loss))
-        t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
+    if (!isfinite(loss)) return loss;
+    note_spike(t, loss);
+    t->smooth += fmax(0.01, 1.0 / (double)m->optimizer.step) * (loss - t->smooth);
     return loss;
 }
 
@@ -239,6 +252,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_put_number(&line, "loss", loss);
     json_put_number(&line, "smoothed", t->smooth);
     put_quartiles(t, &line);
+    json_put_number(&line, "spike", t->spike);
+    t->spike = 0;
     json_put_number(&line, "lr", optimizer_lr(&t->model.optimizer));
     json_put_number(&line, "grad_norm", norm);
     if (t->model.config.optimizer.repair)

@@ -34,6 +34,9 @@ typedef struct {
     double *weights;            /* the weights of their losses */
     double seconds;             /* spent training, in this process and earlier ones */
     double smooth;              /* average loss over the last hundred steps or so */
+    double variance;            /* of the loss around smooth, in this process */
+    long judged;                /* steps that it was learned from */
+    double spike;               /* since the last line of the log: see note_spike */
     double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
     long loss_count[QUARTILES];
     double drawing;             /* seconds spent on pictures in this process */
