@@ -29,14 +29,9 @@ static int read_batches(Arena *a, const char *folder, DatasetPart part, Bytes **
     int count, n = 0;
     char **names = folder_list(a, folder, &count);
     *batches = arena_new(a, Bytes, (size_t)count);
-    for (int i = 0; i < count; i++) {
-        if (!is_batch(names[i], part)) continue;
-        Bytes b = file_read(a, arena_printf(a, "%s/%s", folder, names[i]));
-        if (b.size == 0 || b.size % ROW)
-            fail("%s has %zu bytes, which is not a whole number of pictures of %d; it is "
-                 "cut short or no batch of CIFAR-10", b.path, b.size, ROW);
-        (*batches)[n++] = b;
-    }
+    for (int i = 0; i < count; i++)
+        if (is_batch(names[i], part))
+            (*batches)[n++] = file_read(a, arena_printf(a, "%s/%s", folder, names[i]));
     if (n == 0)
         fail("%s holds no %s of CIFAR-10's binary version", folder,
              part == DATASET_TEST ? "test_batch.bin" : "data_batch_*.bin");
@@ -56,21 +51,32 @@ static void convert(Bytes batch, uint8_t *pixels, uint8_t *labels)
     }
 }
 
+Dataset cifar_parse(Arena *a, const Bytes batches[], int n)
+{
+    size_t count = 0, done = 0;
+    for (int i = 0; i < n; i++) {
+        const Bytes *b = &batches[i];
+        if (b->size == 0 || b->size % ROW)
+            fail("%s has %zu bytes, which is not a whole number of pictures of %d; it is "
+                 "cut short or no batch of CIFAR-10", b->path, b->size, ROW);
+        count += b->size / ROW;
+        if (count > INT_MAX)
+            fail("%s is one batch too many; %d pictures are the limit", b->path, INT_MAX);
+    }
+    uint8_t *pixels = arena_alloc_array(a, 3 * PLANE, count);
+    uint8_t *labels = arena_alloc(a, count);
+    for (int i = 0; i < n; done += batches[i++].size / ROW)
+        convert(batches[i], pixels + done * 3 * PLANE, labels + done);
+    return (Dataset){.count = (int)count, .height = SIDE, .width = SIDE, .channels = 3,
+                     .classes = CLASSES, .pixels = pixels, .labels = labels};
+}
+
 Dataset cifar_load(Arena *a, const char *folder, DatasetPart part)
 {
     Arena work = arena_create();
     Bytes *batches;
     int n = read_batches(&work, folder, part, &batches);
-    size_t count = 0, done = 0;
-    for (int i = 0; i < n; i++) count += batches[i].size / ROW;
-    if (count > INT_MAX)
-        fail("%s holds %zu pictures; %d is the limit", folder, count, INT_MAX);
-
-    uint8_t *pixels = arena_alloc_array(a, 3 * PLANE, count);
-    uint8_t *labels = arena_alloc(a, count);
-    for (int i = 0; i < n; done += batches[i++].size / ROW)
-        convert(batches[i], pixels + done * 3 * PLANE, labels + done);
+    Dataset d = cifar_parse(a, batches, n);
     arena_destroy(&work);
-    return (Dataset){.count = (int)count, .height = SIDE, .width = SIDE, .channels = 3,
-                     .classes = CLASSES, .pixels = pixels, .labels = labels};
+    return d;
 }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tensor/file.h"
 #include "tensor/memory.h"
 
 typedef struct {
@@ -44,5 +45,10 @@ Dataset idx_load(Arena *a, const char *folder, DatasetPart part);
 Dataset mnist_load(Arena *a, const char *folder, DatasetPart part);
 Dataset cifar_load(Arena *a, const char *folder, DatasetPart part);
 Dataset pictures_load(Arena *a, const char *folder, DatasetPart part);
+
+/* The same from files in memory, unpacked.  The set points into IDX files, whose labels may be
+ * missing (data NULL); CIFAR-10's n batches are copied into the arena. */
+Dataset idx_parse(Bytes images, Bytes labels);
+Dataset cifar_parse(Arena *a, const Bytes batches[], int n);
 
 #endif

@@ -71,7 +71,7 @@ static void read_header(Bytes file, int n, uint32_t size[])
              file.path, (unsigned long long)bytes, file.size - header);
 }
 
-static Dataset parse(Bytes images, Bytes labels)
+Dataset idx_parse(Bytes images, Bytes labels)
 {
     uint32_t size[3], count;
     read_header(images, 3, size);
@@ -97,7 +97,7 @@ static Bytes require_file(Bytes file)
 Dataset idx_load(Arena *a, const char *folder, DatasetPart part)
 {
     Bytes images = require_file(read_unpacked(a, folder, images_of[part]));
-    return parse(images, read_unpacked(a, folder, labels_of[part]));
+    return idx_parse(images, read_unpacked(a, folder, labels_of[part]));
 }
 
 /* ---- MNIST itself ---------------------------------------------------------------- */
@@ -121,5 +121,5 @@ Dataset mnist_load(Arena *a, const char *folder, DatasetPart part)
     Bytes labels = require_file(read_unpacked(a, folder, labels_of[part]));
     check_sum(images, sums[part].images);
     check_sum(labels, sums[part].labels);
-    return parse(images, labels);
+    return idx_parse(images, labels);
 }

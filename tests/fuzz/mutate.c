@@ -1,9 +1,9 @@
 /* `make fuzz`: feeds each format with damaged copies of its seeds, for MINUTES in all.
  *
  * An input is a seed, or two cut and joined, with one to eight changes: a bit, a byte, a number
- * of interest, a piece removed, repeated or set to one byte, an end cut off.  The work is done in
- * child processes of a thousand inputs each; the input on trial lies in memory shared with them,
- * so when a child dies, or hangs, the parent keeps it as build/fuzz/crash-FORMAT. */
+ * of interest, a piece removed, repeated or set to one byte, an end cut off.  A child process
+ * does the work; the input on trial lies in memory shared with it, so when the child dies, or
+ * hangs, the parent keeps it as build/fuzz/crash-FORMAT. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,13 @@
 #include "tensor/error.h"
 #include "tests/fuzz/targets.h"
 
-enum { MOST = 1 << 16, SEEDS = 64, ROUND = 1000, HANG_SECONDS = 20 };
+enum { MOST = 1 << 13, ROUND = 1024, HANG_SECONDS = 60 };
 
-typedef struct { size_t size; uint8_t data[MOST]; } Input;
+typedef struct {
+    long inputs;                /* tried so far */
+    size_t size;                /* of the one on trial */
+    uint8_t data[MOST];
+} Trial;
 
 static uint64_t state = 1;
 
@@ -29,18 +33,7 @@ static size_t chance(size_t n)
     return n ? (size_t)(state >> 33) % n : 0;
 }
 
-static int load_seeds(Arena *a, const char *name, Bytes seeds[SEEDS])
-{
-    int count;
-    const char *folder = arena_printf(a, "tests/fuzz/seeds/%s", name);
-    char **names = folder_list(a, folder, &count);
-    if (count > SEEDS) count = SEEDS;
-    for (int i = 0; i < count; i++)
-        seeds[i] = file_read(a, arena_printf(a, "%s/%s", folder, names[i]));
-    return count;
-}
-
-static void append(Input *in, const uint8_t *data, size_t size)
+static void append(Trial *in, const uint8_t *data, size_t size)
 {
     if (size > MOST - in->size) size = MOST - in->size;
     memcpy(in->data + in->size, data, size);
@@ -48,20 +41,20 @@ static void append(Input *in, const uint8_t *data, size_t size)
 }
 
 /* Removes [at, at + n), or puts it in again behind itself. */
-static void cut(Input *in, size_t at, size_t n)
+static void cut(Trial *in, size_t at, size_t n)
 {
     memmove(in->data + at, in->data + at + n, in->size - at - n);
     in->size -= n;
 }
 
-static void repeat(Input *in, size_t at, size_t n)
+static void repeat(Trial *in, size_t at, size_t n)
 {
     if (in->size + n > MOST) return;
     memmove(in->data + at + n, in->data + at, in->size - at);
     in->size += n;
 }
 
-static void change(Input *in)
+static void change(Trial *in)
 {
     static const uint8_t bytes[] = "\x00\x01\x7f\x80\xff\"\\{}[],:0-.e \n=";
     if (in->size == 0) return;
@@ -78,7 +71,7 @@ static void change(Input *in)
     }
 }
 
-static void make_input(Input *in, const Bytes seeds[], int count)
+static void make_input(Trial *in, const Bytes seeds[], int count)
 {
     const Bytes *seed = &seeds[chance((size_t)count)], *other = &seeds[chance((size_t)count)];
     in->size = 0;
@@ -91,42 +84,47 @@ static void make_input(Input *in, const Bytes seeds[], int count)
     for (size_t k = 1 + chance(8); k; k--) change(in);
 }
 
-static void keep(const char *name, const Input *in, int status)
+/* The child: feeds the target until the time is up. */
+static void work(const Target *t, const Bytes seeds[], int count, double end, Trial *trial)
+{
+    do {
+        alarm(HANG_SECONDS);
+        for (int i = 0; i < ROUND; i++) {
+            make_input(trial, seeds, count);
+            target_run(t, trial->data, trial->size);
+            trial->inputs++;
+        }
+    } while (seconds_now() < end);
+}
+
+static void keep(const char *name, const Trial *trial, int status)
 {
     char path[64];
     snprintf(path, sizeof path, "build/fuzz/crash-%s", name);
-    file_write(path, in->data, in->size);
+    file_write(path, trial->data, trial->size);
     printf("%s: %s; the input is %s\n", name,
            WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "hangs" : "crashes", path);
 }
 
-/* Feeds one target for so many seconds; returns how many inputs, or -1 after a crash. */
-static long feed(const Target *t, double seconds, Input *shared)
+/* Feeds one target for so many seconds; returns whether it took all of it. */
+static bool feed(const Target *t, double seconds, Trial *trial)
 {
     Arena a = arena_create();
-    Bytes seeds[SEEDS];
-    int count = load_seeds(&a, t->name, seeds), status = 0;
-    long inputs = 0;
+    Bytes *seeds;
+    int count = target_seeds(&a, t, &seeds), status = 0;
     double end = seconds_now() + seconds;
-    while (status == 0 && seconds_now() < end) {
-        chance(1);
-        pid_t child = fork();
-        if (child < 0) fail("cannot start a process");
-        if (child == 0) {
-            state ^= (uint64_t)inputs << 20;
-            alarm(HANG_SECONDS);
-            for (int i = 0; i < ROUND; i++) {
-                make_input(shared, seeds, count);
-                target_run(t, shared->data, shared->size);
-            }
-            _exit(0);
-        }
-        waitpid(child, &status, 0);
-        inputs += ROUND;
+    trial->inputs = 0;
+    pid_t child = fork();
+    if (child < 0) fail("cannot start a process");
+    if (child == 0) {
+        work(t, seeds, count, end, trial);
+        _exit(0);
     }
-    if (status) keep(t->name, shared, status);
+    waitpid(child, &status, 0);
+    if (status) keep(t->name, trial, status);
+    printf("%-12s %10ld inputs\n", t->name, trial->inputs);
     arena_destroy(&a);
-    return status ? -1 : inputs;
+    return status == 0;
 }
 
 int main(int argc, char **argv)
@@ -137,18 +135,16 @@ int main(int argc, char **argv)
     long total = 0;
     folder_make("build/fuzz");
     setvbuf(stdout, NULL, _IOLBF, 0);
-    Input *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) fail("out of memory");
+    Trial *trial = mmap(NULL, sizeof *trial, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                        -1, 0);
+    if (trial == MAP_FAILED) fail("out of memory");
     state = (uint64_t)(seconds_now() * 1e6);
     for (const Target *t = targets; t->name; t++) count += strstr(t->name, only) != NULL;
     for (const Target *t = targets; t->name; t++) {
         if (!strstr(t->name, only)) continue;
-        long inputs = feed(t, 60 * minutes / count, shared);
-        if (inputs >= 0) printf("%-12s %10ld inputs\n", t->name, inputs);
-        inputs < 0 ? failed++ : passed++;
-        total += inputs > 0 ? inputs : 0;
+        feed(t, 60 * minutes / count, trial) ? passed++ : failed++;
+        total += trial->inputs;
     }
     printf("%-12s %10ld inputs\n%d passed, %d failed\n", "all", total, passed, failed);
-    return failed != 0;
+    return failed || !passed;
 }

@@ -1,38 +1,84 @@
-/* One function a format, and the entry point that libFuzzer looks for:
- *
- *     clang -fsanitize=fuzzer,address ... tests/fuzz/targets.c build/.../libdrift.a
- *     FUZZ=png ./a.out tests/fuzz/seeds/png
- *
- * Without libFuzzer, mutate.c drives the same functions. */
+/* One function a format, and the entry point that libFuzzer looks for (`make fuzz CC=clang`),
+ * which is told the format by the variable FUZZ.  Without libFuzzer mutate.c drives the same
+ * functions. */
 #include "tests/fuzz/targets.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "apps/support/config.h"
 #include "apps/support/dataset.h"
+#include "apps/support/foreign.h"
 #include "apps/support/inflate.h"
 #include "apps/support/options.h"
 #include "apps/support/png.h"
+#include "nn/checkpoint.h"
 #include "tensor/error.h"
-#include "tensor/safetensors.h"
+#include "tensor/npy.h"
 
 static Arena arena;
 
 static void fuzz_json(Bytes input) { json_parse(&arena, input); }
-static void fuzz_config(Bytes input) { config_parse(&arena, input); }
 static void fuzz_gzip(Bytes input) { inflate_gzip(&arena, input); }
 static void fuzz_zlib(Bytes input) { inflate_zlib(&arena, input, 100); }
 static void fuzz_png(Bytes input) { png_decode(&arena, input); }
+static void fuzz_cifar(Bytes input) { cifar_parse(&arena, &input, 1); }
+
+static void read_all(const SafeTensors *file)
+{
+    for (int i = 0; i < file->count; i++)
+        safetensors_to_reals(&file->entries[i],
+                             arena_new(&arena, Real, file->entries[i].count));
+}
 
 static void fuzz_safetensors(Bytes input)
 {
     SafeTensors file = safetensors_parse(&arena, input);
-    for (int i = 0; i < file.count; i++)
-        safetensors_to_reals(&file.entries[i],
-                             arena_new(&arena, Real, file.entries[i].count));
+    read_all(&file);
+}
+
+static void fuzz_npy(Bytes input)
+{
+    SafeTensors file = npy_parse(&arena, input);
+    read_all(&file);
+}
+
+/* The layout of the seeds: two.safetensors has the arrays of this block. */
+static void fuzz_checkpoint(Bytes input)
+{
+    static Params p;
+    static Real values[16];
+    if (p.count == 0) {
+        p = params_create();
+        params_add(&p, SHAPE(2, 3), (Init){0}, "weight");
+        params_add(&p, SHAPE(3), (Init){0}, "bias");
+    }
+    int32_t count;
+    CheckpointBlock block = {"model", values};
+    SafeEntry other = {.name = "count", .dtype = DTYPE_I32, .data = &count};
+    SafeTensors file = safetensors_parse(&arena, input);
+    checkpoint_load(&file, &p, &(CheckpointParts){&block, 1, &other, 1});
+}
+
+/* With the network that it describes, whose parameters get names and shapes, but no memory. */
+static void fuzz_config(Bytes input)
+{
+    static Params p;
+    if (!p.arena.region.base) p = params_create();
+    arena_rewind(&p.arena, 0);
+    p = (Params){.arena = p.arena};
+    Config c = config_parse(&arena, input);
+    unet_init(&p, &c.unet);
+}
+
+/* The arguments of another program's network: FAMILY'S CLASS, a new line, JSON. */
+static void fuzz_published(Bytes input)
+{
+    const uint8_t *line = memchr(input.data, '\n', input.size);
+    if (!line) fail("no class");
+    size_t length = (size_t)(line - input.data);
+    const char *class = arena_printf(&arena, "%.*s", (int)length, (const char *)input.data);
+    Bytes text = {input.path, line + 1, input.size - length - 1};
+    published_net(class, json_parse(&arena, text), 32, 32, input.path);
 }
 
 /* The same with the checksums of the chunks put right: deeper than a checksum lets anyone. */
@@ -49,29 +95,18 @@ static void fuzz_png_summed(Bytes input)
     fuzz_png(input);
 }
 
-/* The loaders of data sets read folders. */
-static const char *put_in_folder(const char *name, Bytes input)
-{
-    const char *folder = "build/fuzz";
-    char path[64];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    unlink(path);       /* some systems wait for the disk when a file is overwritten */
-    FILE *f = fopen(path, "wb");
-    if (!f || fwrite(input.data, 1, input.size, f) != input.size || fclose(f) != 0) {
-        perror(path);
-        exit(3);
-    }
-    return folder;
-}
-
+/* The first byte tells how many bytes at the end are the file of labels. */
 static void fuzz_idx(Bytes input)
 {
-    idx_load(&arena, put_in_folder("train-images-idx3-ubyte", input), DATASET_TRAIN);
-}
-
-static void fuzz_cifar(Bytes input)
-{
-    cifar_load(&arena, put_in_folder("data_batch_1.bin", input), DATASET_TRAIN);
+    size_t labels = input.size ? input.data[0] : 0;
+    if (input.size < 1 + labels) fail("too short");
+    size_t images = input.size - 1 - labels;
+    const uint8_t *start = input.data + 1;
+    Dataset d = idx_parse((Bytes){input.path, start, images},
+                          (Bytes){input.path, labels ? start + images : NULL, labels});
+    unsigned sum = 0;
+    for (int i = 0; d.labels && i < d.count; i++) sum += d.labels[i] < d.classes ? 0 : 1;
+    require(sum == 0, "a label above the classes");
 }
 
 /* The words of a command line, one a line. */
@@ -100,7 +135,8 @@ static void fuzz_options(Bytes input)
 }
 
 const Target targets[] = {
-    {"json", fuzz_json}, {"config", fuzz_config}, {"safetensors", fuzz_safetensors},
+    {"json", fuzz_json}, {"config", fuzz_config}, {"published", fuzz_published},
+    {"safetensors", fuzz_safetensors}, {"checkpoint", fuzz_checkpoint}, {"npy", fuzz_npy},
     {"gzip", fuzz_gzip}, {"zlib", fuzz_zlib}, {"png", fuzz_png},
     {"png_summed", fuzz_png_summed}, {"idx", fuzz_idx}, {"cifar", fuzz_cifar},
     {"options", fuzz_options}, {NULL, NULL},
@@ -114,23 +150,39 @@ static void run_call(void *argument)
     c->target->run(c->input);
 }
 
-void target_run(const Target *t, const uint8_t *data, size_t size)
+const char *target_run(const Target *t, const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);    /* not from an arena: the sanitizer guards it */
-    if (!copy) exit(3);
+    if (!copy) abort();
     memcpy(copy, data, size);
     Call call = {t, {"input", copy, size}};
-    error_catch(run_call, &call);
+    const char *message = error_catch(run_call, &call);
     arena_rewind(&arena, 0);
     arena_rewind(scratch(), 0);
     free(copy);
+    return message;
+}
+
+int target_seeds(Arena *a, const Target *t, Bytes **seeds)
+{
+    int count;
+    const char *folder = arena_printf(a, "tests/fuzz/seeds/%s", t->name);
+    char **names = folder_list(a, folder, &count);
+    *seeds = arena_new(a, Bytes, (size_t)count);
+    for (int i = 0; i < count; i++)
+        (*seeds)[i] = file_read(a, arena_printf(a, "%s/%s", folder, names[i]));
+    return count;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *name = getenv("FUZZ");
-    for (const Target *t = targets; t->name; t++)
-        if (name && strcmp(t->name, name) == 0) target_run(t, data, size);
+    static const Target *chosen;
+    if (!chosen) {
+        const char *name = getenv("FUZZ");
+        for (chosen = targets; chosen->name && name && strcmp(chosen->name, name) != 0; ) chosen++;
+        if (!name || !chosen->name) abort();
+    }
+    target_run(chosen, data, size);
     return 0;
 }
