@@ -55,6 +55,7 @@ endif
 ifeq ($(PORTABLE),1)
   B := $B-portable
 endif
+FUZZER = $(if $(filter clang,$(notdir $(CC))),-fsanitize=fuzzer)
 ifeq ($(FUZZ),1)
   OPTIMISE := -O2 -fsanitize=address,undefined -fno-sanitize-recover=all \
               -fno-omit-frame-pointer $(FUZZER:%=%-no-link)
@@ -66,7 +67,6 @@ ifeq ($(COVERAGE),1)
   B := $B-coverage
 endif
 CFLAGS += $(OPTIMISE)
-FUZZER = $(if $(filter clang,$(notdir $(CC))),-fsanitize=fuzzer)
 
 sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
@@ -88,7 +88,7 @@ $B/libdrift.a: $(LIBRARY)
 $(BENCH): $B/%: $B/%.o $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 $(TESTS) $B/tests/golden $B/tests/torture: $B/%: $B/%.o $(HARNESS) $B/libdrift.a
-	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  link $@"; $(CC) $(CFLAGS) $(filter %.o,$^) $B/libdrift.a $(LDLIBS) -o $@
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  cc $<"; $(CC) $(CFLAGS) -c $< -o $@
@@ -126,8 +126,9 @@ mutants:
 WRAPPED = open write fsync rename mprotect arena_alloc arena_alloc_array arena_printf pool_alloc
 $B/tests/torture-drift: $(APPS) $B/tests/torture_calls.o $B/libdrift.a
 	@echo "  link $@"; $(CC) $(CFLAGS) $^ $(LDLIBS) $(WRAPPED:%=-Wl,--wrap=%) -o $@
+$B/tests/torture: $B/tests/torture_runs.o $B/tests/torture_process.o
 torture: $B/tests/torture $B/tests/torture-drift
-	@DRIFT=$B/tests/torture-drift $< $(ONLY)
+	@MINUTES=$(MINUTES) DRIFT=$B/tests/torture-drift $< $(ONLY)
 
 # Sanitizers watch the readers, with damaged copies of tests/fuzz/seeds before them.  clang has a
 # driver that looks for damage which leads to lines not seen before; with gcc ours does it blindly.

@@ -95,9 +95,9 @@ Schedule schedule_make(Arena *a, const char *name, int T, double first, double l
         fail("there is no schedule %s; there are linear, linear_scaled, quadratic, "
              "constant, warmup10, warmup50, jsd, cosine, sqrt, sigmoid and sigmoid_beta",
              name);
-    if (T < 1 || !(first > 0) || !(last < 1))
-        fail("a %s schedule of %d steps from %g to %g; want at least 1 step, betas "
-             "between 0 and 1", name, T, first, last);
+    if (T < 1 || T > MOST_STEPS || !(first > 0) || !(last < 1))
+        fail("a %s schedule of %d steps from %g to %g; want 1 to %d steps, betas "
+             "between 0 and 1", name, T, first, last, MOST_STEPS);
     Schedule s = new_schedule(a, T);
     double product = 1;
     for (int t = 0; t < T; t++) {

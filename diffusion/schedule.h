@@ -27,6 +27,8 @@
 
 #include "tensor/memory.h"
 
+enum { MOST_STEPS = 1 << 20 };      /* T */
+
 /* x = a x0 + s eps, and the way down from here. */
 typedef struct {
     double a, s;

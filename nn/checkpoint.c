@@ -1,6 +1,7 @@
 /* Checkpoints: see checkpoint.h. */
 #include "nn/checkpoint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,9 +58,22 @@ static void check_sum(const SafeTensors *file)
 
 /* ---- saving and loading ---------------------------------------------------------------- */
 
+/* What is not finite would be carried on for ever. */
+static void check_finite(const char *path, const Params *p, const CheckpointBlock *b)
+{
+    for (int i = 0; i < p->count; i++)
+        for (size_t k = 0; k < p->list[i].size; k++) {
+            Real x = b->data[p->list[i].offset + k];
+            if (!isfinite(x))
+                fail("%s is not written: number %zu of %s.%s is %g; what was there is kept", path,
+                     k, b->name, p->list[i].name, (double)x);
+        }
+}
+
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta)
 {
+    for (int b = 0; b < parts->count; b++) check_finite(path, p, &parts->blocks[b]);
     Arena a = arena_create();
     int n = 0, all = parts->count * p->count + parts->other_count;
     SafeEntry *entries = arena_new(&a, SafeEntry, (size_t)all);
@@ -96,37 +110,36 @@ static const char *show(Arena *a, const SafeEntry *e)
     return arena_printf(a, "%s]", text);
 }
 
-/* Loads the blocks; returns how many arrays were found and fails if one is missing. */
-static int load(const SafeTensors *file, const Params *p, const CheckpointBlock blocks[],
-                int count, Arena *a)
+void checkpoint_check(const SafeTensors *file, const Params *p, const char *block)
 {
-    check_sum(file);
+    Arena a = arena_create();
     const char *trouble = "";
-    int found = 0, troubles = 0;
-    for (int b = 0; b < count; b++)
-        for (int i = 0; i < p->count; i++) {
-            SafeEntry want = entry_of(a, &p->list[i], &blocks[b]);
-            const SafeEntry *e = safetensors_find(file, want.name);
-            if (e && same_shape(e, p->list[i].shape)) {
-                safetensors_to_reals(e, blocks[b].data + p->list[i].offset);
-                found++;
-            } else if (troubles++ < 5) {
-                trouble = arena_printf(a, "%s\n  %s: want %s, found %s", trouble,
-                                       want.name, SHOW(p->list[i].shape),
-                                       e ? show(a, e) : "no such array");
-            }
-        }
+    int troubles = 0;
+    for (int i = 0; i < p->count; i++) {
+        const char *name = arena_printf(&a, "%s.%s", block, p->list[i].name);
+        const SafeEntry *e = safetensors_find(file, name);
+        if ((e && same_shape(e, p->list[i].shape)) || troubles++ >= 5) continue;
+        trouble = arena_printf(&a, "%s\n  %s: want %s, found %s", trouble, name,
+                               SHOW(p->list[i].shape), e ? show(&a, e) : "no such array");
+    }
     if (troubles)
-        fail("%s is a checkpoint of another architecture; %d arrays do not fit this "
-             "model:%s%s", file->path, troubles, trouble, troubles > 5 ? "\n  ..." : "");
-    return found;
+        fail("%s is a checkpoint of another architecture; %d arrays of %s do not fit this "
+             "model:%s%s", file->path, troubles, block, trouble, troubles > 5 ? "\n  ..." : "");
+    arena_destroy(&a);
 }
 
 void checkpoint_load_some(const SafeTensors *file, const Params *p,
                           const CheckpointBlock blocks[], int count)
 {
+    check_sum(file);
     Arena a = arena_create();
-    load(file, p, blocks, count, &a);
+    for (int b = 0; b < count; b++) {
+        checkpoint_check(file, p, blocks[b].name);
+        for (int i = 0; i < p->count; i++) {
+            SafeEntry want = entry_of(&a, &p->list[i], &blocks[b]);
+            safetensors_to_reals(safetensors_find(file, want.name), (Real *)want.data);
+        }
+    }
     arena_destroy(&a);
 }
 
@@ -149,11 +162,10 @@ static void load_other(const SafeTensors *file, const SafeEntry *want)
 void checkpoint_load(const SafeTensors *file, const Params *p,
                      const CheckpointParts *parts)
 {
-    Arena a = arena_create();
-    int found = load(file, p, parts->blocks, parts->count, &a) + parts->other_count;
+    int wanted = parts->count * p->count + parts->other_count;
+    checkpoint_load_some(file, p, parts->blocks, parts->count);
     for (int i = 0; i < parts->other_count; i++) load_other(file, &parts->others[i]);
-    if (found != file->count)
+    if (wanted != file->count)
         fail("%s holds %d arrays that this model does not have", file->path,
-             file->count - found);
-    arena_destroy(&a);
+             file->count - wanted);
 }

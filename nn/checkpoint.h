@@ -28,6 +28,7 @@ typedef struct {
     int other_count;
 } CheckpointParts;
 
+/* Fails, and leaves what is there, if a number of a block is not finite or the disk fails. */
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta);
 
@@ -40,5 +41,9 @@ void checkpoint_load(const SafeTensors *file, const Params *p,
  * others in the file are ignored. */
 void checkpoint_load_some(const SafeTensors *file, const Params *p,
                           const CheckpointBlock blocks[], int count);
+
+/* Does the file hold an array BLOCK.NAME of the right shape for each parameter?  Fails, listing
+ * what does not fit, if not.  Needs no memory for the parameters. */
+void checkpoint_check(const SafeTensors *file, const Params *p, const char *block);
 
 #endif

@@ -1,6 +1,9 @@
 /* The way down and the middle of a U-Net: see unet.h. */
 #include "nn/unet.h"
 
+#include <limits.h>
+#include <math.h>
+
 #include "tensor/error.h"
 
 bool unet_attends(const UNetConfig *c, int height)
@@ -33,7 +36,7 @@ int unet_levels(const double mult[MAX_LEVELS])
 /* The hair is for 48 * (64/48), which need not be 64 in double. */
 int unet_channels(const UNetConfig *c, int level)
 {
-    return (int)(c->base * c->mult[level] + 1e-9);
+    return (int)fmin(c->base * c->mult[level] + 1e-9, INT_MAX);
 }
 
 static void check_size(const UNetConfig *c)
@@ -48,24 +51,38 @@ static void check_size(const UNetConfig *c)
              (double)size / factor);
 }
 
+/* The limits keep products of these numbers within an int: a configuration may come in a file. */
+static void check_limits(const UNetConfig *c)
+{
+    const BlockStyle *s = &c->style;
+    const struct { const char *name; double number, least, most; } limits[] = {
+        {"levels", c->levels, 1, MAX_LEVELS}, {"blocks a level", c->blocks, 1, MAX_BLOCKS - 1},
+        {"a patch", c->patch, 1, 64}, {"a height", c->height, 1, 65536},
+        {"a width", c->width, 1, 65536}, {"channels of images", c->channels, 1, 1024},
+        {"channels of its result", c->out_channels, 1, 1024},
+        {"channels as base", c->base, 1, WIDEST}, {"channels at first", c->first, 1, WIDEST},
+        {"waves a channel", c->wave_mult, 1, 64}, {"embeddings a channel", c->embed_mult, 1, 64},
+        {"classes", c->classes, 0, 1 << 20}, {"augmentations", c->augment, 0, 1024},
+        {"groups", s->groups, 1, WIDEST}, {"channels a group", s->group_size, 1, WIDEST},
+        {"heads", s->heads + (s->head_channels > 0), 1, WIDEST},
+        {"channels a head", s->head_channels, 0, WIDEST}, {"taps", s->taps, 2, 4},
+        {"pixels as kernel of skips", s->skip_kernel, 1, 7},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (!(limits[i].number >= limits[i].least && limits[i].number <= limits[i].most))
+            fail("a U-Net with %.9g %s; %g to %g are possible", limits[i].number, limits[i].name,
+                 limits[i].least, limits[i].most);
+    for (int i = 0; i < c->levels; i++)
+        if (!(c->base * c->mult[i] < WIDEST + 1))
+            fail("level %d of the U-Net has %d * %g channels; %d are possible", i, c->base,
+                 c->mult[i], WIDEST);
+}
+
 static void check_config(const UNetConfig *c)
 {
     const BlockStyle *s = &c->style;
-    if (c->levels < 1 || c->levels > MAX_LEVELS || c->blocks < 1 ||
-        c->blocks >= MAX_BLOCKS)
-        fail("a U-Net of %d levels with %d blocks each; 1 to %d levels and 1 to %d "
-             "blocks are possible", c->levels, c->blocks, MAX_LEVELS, MAX_BLOCKS - 1);
-    if (c->patch < 1 || s->groups < 1 || s->heads + s->head_channels < 1 ||
-        c->height < 1 || c->width < 1 || c->channels < 1 || c->out_channels < 1 ||
-        (s->taps != 2 && s->taps != 4))
-        fail("a U-Net with patch %d, %d groups, %d heads, %d taps, for images of "
-             "%dx%dx%d; each must be at least 1, taps 2 or 4", c->patch, s->groups,
-             s->heads, s->taps, c->height, c->width, c->channels);
-    if (c->first < 1 || c->embed_mult < 1 || c->wave_mult < 1 || c->classes < 0 ||
-        c->augment < 0)
-        fail("a U-Net of %d channels at first, e %d and waves %d times as wide as the "
-             "base, %d classes and %d augmentations", c->first, c->embed_mult,
-             c->wave_mult, c->classes, c->augment);
+    check_limits(c);
+    if (s->taps == 3) fail("a U-Net that resamples with 3 taps; 2 or 4 are possible");
     if (c->pyramid && c->patch > 1)
         fail("a U-Net with a pyramid works on pixels, not patches");
     check_size(c);

@@ -116,8 +116,6 @@ static const Json *parse(Arena *a, const char *text)
     return json_parse(a, (Bytes){.data = (const uint8_t *)text, .size = strlen(text)});
 }
 
-enum { WIDEST = 8192 };         /* channels; a matrix of their squares must fit an int */
-
 /* What the layers below would take at its word. */
 static void check_numbers(const UNetConfig *c, const char *where)
 {

@@ -26,7 +26,10 @@
 #include "nn/blocks.h"
 #include "nn/embedding.h"
 
-enum { MAX_LEVELS = 8, MAX_BLOCKS = 8, MAX_SKIPS = MAX_LEVELS * (MAX_BLOCKS + 1) };
+enum {
+    MAX_LEVELS = 8, MAX_BLOCKS = 8, MAX_SKIPS = MAX_LEVELS * (MAX_BLOCKS + 1),
+    WIDEST = 8192       /* channels; a matrix of their squares must fit an int */
+};
 
 typedef struct {
     int height, width, channels;    /* of the image */

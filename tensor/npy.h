@@ -15,7 +15,11 @@
 
 #include "tensor/safetensors.h"
 
-enum { NPY_RANK = 4 };
+enum {
+    NPY_RANK = 4,
+    NPY_HEADER = 65536,         /* when reading, at most: bytes of a header, ... */
+    NPY_ARRAYS = 4096           /* ... arrays in a file */
+};
 
 typedef enum { NPY_UINT8, NPY_INT64 } NpyType;
 
@@ -36,7 +40,7 @@ bool npy_is(Bytes file);
 
 /* Its arrays (that of a .npy is called "array"), in the form of safetensors.h and pointing
  * into the file.  Fails on what is damaged, compressed, column by column, or of a type that
- * safetensors does not have. */
+ * safetensors does not have; and if two arrays have one name or the same bytes. */
 SafeTensors npy_parse(Arena *a, Bytes file);
 
 #endif

@@ -64,11 +64,14 @@ static void read_shape(SafeEntry *e, const char *dict, const char *path)
 
 static SafeEntry parse_npy(Arena *a, Bytes f, const char *name)
 {
-    if (f.size < 12 || memcmp(f.data, "\x93NUMPY", 6) != 0)
-        fail("%s: %s is not an array of NumPy", f.path, name);
+    if (f.size < 12 || memcmp(f.data, "\x93NUMPY", 6) != 0 || f.data[6] < 1 || f.data[6] > 3)
+        fail("%s: %s is not an array of NumPy, version 1 to 3", f.path, name);
     int digits = f.data[6] == 1 ? 2 : 4;        /* bytes of the length of the header */
     uint64_t start = 8 + (uint64_t)digits, length = little_endian(f.data + 8, digits);
     if (length > f.size - start) fail("%s: the header of %s is cut short", f.path, name);
+    if (length > NPY_HEADER)
+        fail("%s: the header of %s has %llu bytes, at most %d are allowed", f.path, name,
+             (unsigned long long)length, NPY_HEADER);
     const char *dict = arena_printf(a, "%.*s", (int)length, (const char *)f.data + start);
     SafeEntry e = {.name = name, .dtype = read_type(dict, f.path)};
     if (strncmp(find_value(dict, "fortran_order", f.path), "False", 5) != 0)
@@ -108,6 +111,8 @@ static SafeEntry read_member(Arena *a, Bytes f, const uint8_t *record)
     uint64_t size = little_endian(record + 24, 4), at = little_endian(record + 42, 4);
     const char *full = (const char *)slice(f, (uint64_t)(record - f.data) + CENTRAL,
                                            (uint64_t)length);
+    if (length > SAFE_NAME)
+        fail("%s: a name of %d bytes, at most %d are allowed", f.path, length, SAFE_NAME);
     end = length > 4 && memcmp(full + length - 4, ".npy", 4) == 0 ? length - 4 : length;
     const char *name = arena_printf(a, "%.*s", end, full);
     if (little_endian(record + 10, 2) != 0)
@@ -122,11 +127,28 @@ static SafeEntry read_member(Arena *a, Bytes f, const uint8_t *record)
     return parse_npy(a, member, name);
 }
 
+/* The last of n arrays must not have the name of one before it, nor, as far as their sum
+ * tells, its bytes: many records that point at one place would make a small file large. */
+static void refuse_shared(Bytes f, const SafeEntry entries[], int n)
+{
+    const SafeEntry *last = &entries[n - 1];
+    size_t sum = 0;
+    for (const SafeEntry *e = entries; e <= last; e++) {
+        if (e < last && strcmp(e->name, last->name) == 0)
+            fail("%s: two arrays are called %s", f.path, e->name);
+        sum += e->count * dtype_size(e->dtype);
+    }
+    if (sum > f.size) fail("%s: its arrays overlap; the file is damaged", f.path);
+}
+
 static SafeTensors parse_npz(Arena *a, Bytes f)
 {
     const uint8_t *end = find_end(f);
     int count = (int)little_endian(end + 10, 2);
     uint64_t at = little_endian(end + 16, 4);
+    if (count > NPY_ARRAYS)
+        fail("%s: %d arrays, at most %d are allowed", f.path, count, NPY_ARRAYS);
+    slice(f, at, CENTRAL * (uint64_t)count);
     SafeEntry *entries = arena_new(a, SafeEntry, (size_t)count);
     for (int i = 0; i < count; i++) {
         const uint8_t *record = slice(f, at, CENTRAL);
@@ -134,6 +156,7 @@ static SafeTensors parse_npz(Arena *a, Bytes f)
         entries[i] = read_member(a, f, record);
         for (int k = 28; k <= 32; k += 2) at += little_endian(record + k, 2);
         at += CENTRAL;
+        refuse_shared(f, entries, i + 1);
     }
     return (SafeTensors){f.path, count, entries, NULL};
 }

@@ -96,8 +96,29 @@ static void what_does_not_fit_is_told(void)
     tear_down(&f);
 }
 
+static void save_again(void *argument)
+{
+    Fixture *f = argument;
+    checkpoint_save(f->bytes.path, &f->params, &f->parts, NULL, 0);
+}
+
+static void what_is_not_finite_is_not_written(void)
+{
+    static const double bad[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++) {
+        Fixture f;
+        set_up(&f);
+        f.params.value[f.params.list[1].offset + 2] = (Real)bad[i];
+        check_stops(save_again, &f, "is not written: number 2 of model.bias is");
+        Bytes now = file_read(&f.arena, f.bytes.path);
+        check(now.size == f.bytes.size && memcmp(now.data, f.bytes.data, now.size) == 0);
+        tear_down(&f);
+    }
+}
+
 static const Test tests[] = {
     T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told),
+    T(what_is_not_finite_is_not_written),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -70,20 +70,26 @@ static void resuming_gives_the_same_bytes(void)
     check(same(checkpoint("p"), checkpoint("q")));
 }
 
-/* A signal in the middle: the step is finished, the state saved, and the way on told. */
+/* A signal in the middle: the step is finished, the state saved, the way on told; the exit code is
+ * 128 and its number. */
 static void a_signal_stops_in_order(void)
 {
+    static const struct { const char *name; int code; } signals[] = {{"INT", 130}, {"TERM", 143}};
     const char *t = test_folder(), *output;
-    check(drift_run(&output, "timeout -s INT 2",
-                TEXT("%s --steps 100000000 --out %s/s", train(), t)) != 0);
-    check(strstr(output, "drift train --resume") != NULL);
-    const char *step = strstr(output, "stopped at step");
-    long done = step ? strtol(step + 16, NULL, 10) : 0, steps = done + 3;
-    check(done > 0);
-    const char *words = TEXT("done at step %ld", steps);
-    check_drift(0, words, "train --resume %s/s --steps %ld", t, steps);
-    check_drift(0, words, "%s --steps %ld --out %s/whole", train(), steps, t);
-    check(same(checkpoint("s"), checkpoint("whole")));
+    for (int i = 0; i < NELEM(signals); i++) {
+        const char *run = TEXT("s%d", i), *name = signals[i].name;
+        check_int(drift_run(&output, TEXT("timeout --preserve-status -s %s 2", name),
+                            TEXT("%s --steps 100000000 --out %s/%s", train(), t, run)),
+                  signals[i].code);
+        check(strstr(output, "drift train --resume") != NULL);
+        const char *step = strstr(output, "stopped at step");
+        long done = step ? strtol(step + 16, NULL, 10) : 0, steps = done + 3;
+        check(done > 0);
+        const char *words = TEXT("done at step %ld", steps);
+        check_drift(0, words, "train --resume %s/%s --steps %ld", t, run, steps);
+        check_drift(0, words, "%s --steps %ld --out %s/whole%d", train(), steps, t, i);
+        check(same(checkpoint(run), checkpoint(TEXT("whole%d", i))));
+    }
 }
 
 /* Karras 2022 from training with augmentation to its sampler; and each network by the samplers of

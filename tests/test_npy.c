@@ -189,6 +189,51 @@ static void damage_is_told(void)
     check_damage("(2, 3)", "(2,-3)", "its shape cannot be read");
     check_damage("(2, 3)", "[2, 3]", "not in brackets");
     check_damage("'shape'", "'shaqe'", "has no shape");
+    check_damage("NUMPY\1", "NUMPY\0", "not an array of NumPy, version 1 to 3");
+    check_damage("NUMPY\1", "NUMPY\4", "not an array of NumPy, version 1 to 3");
+    check_damage("'descr'", "'dexcr'", "has no descr");
+    check_damage("(2, 3)", "(2; 3)", "its shape cannot be read");
+}
+
+/* A .npy of version 2, whose header is all spaces, of so many bytes. */
+static void a_header_has_a_limit(void)
+{
+    size_t n = NPY_HEADER + 1, size = 12 + n;
+    uint8_t *data = arena_alloc(&arena, size);
+    memset(data, ' ', size);
+    memcpy(data, "\x93NUMPY\2\0", 8);
+    for (int i = 0; i < 4; i++) data[8 + i] = (uint8_t)(n >> 8 * i);
+    check_stops(parse_bytes, (&(Bytes){"a.npy", data, size}), "65537 bytes, at most 65536 are");
+    data[10] = 2;
+    check_stops(parse_bytes, (&(Bytes){"a.npy", data, size}), "is cut short");
+}
+
+/* The directory of a zip of two arrays, changed at an offset from a record's beginning. */
+static void check_zip_damage(int record, size_t offset, int value, const char *words)
+{
+    const char *path = in_folder("samples.npz");
+    npz_write(path, samples, 2);
+    Bytes f = file_read(&arena, path);
+    size_t end = f.size - 22, at = field(f, end + 16, 4) + (size_t)record * (46 + 9);
+    uint8_t *data = (uint8_t *)f.data;
+    size_t place = record < 2 ? at + offset : end + offset;
+    data[place] = (uint8_t)value, data[place + 1] = (uint8_t)(value >> 8);
+    check_stops(parse_bytes, &f, words);
+}
+
+static void damage_of_a_zip_is_told(void)
+{
+    check_zip_damage(2, 0, 0, "without a directory");
+    check_zip_damage(2, 10, 4097, "4097 arrays, at most 4096 are allowed");
+    check_zip_damage(2, 10, 4096, "points beyond its end");     /* its directory is not so long */
+    check_zip_damage(2, 10, 3, "points beyond its end");
+    check_zip_damage(2, 16, 0xffff, "points beyond its end");
+    check_zip_damage(0, 0, 0, "its zip is damaged");
+    check_zip_damage(0, 10, 8, "is compressed");
+    check_zip_damage(0, 16, 0, "the checksum of arr_0 is wrong");
+    check_zip_damage(0, 28, 513, "points beyond its end");
+    check_zip_damage(0, 42, 0xffff, "points beyond its end");
+    check_zip_damage(1, 46 + 4, '0' | '.' << 8, "two arrays are called arr_0");
 }
 
 /* Every beginning of a zip, and every zip with one byte inverted, is read or refused. */
@@ -210,7 +255,8 @@ static void no_bytes_make_it_crash(void)
 static const Test tests[] = {
     T(writes_npy_by_hand), T(writes_every_rank), T(writes_labels_lowest_byte_first),
     T(writes_a_zip), T(writes_the_same_bytes_again), T(refuses_what_does_not_fit),
-    T(reads_what_was_written), T(damage_is_told), T(no_bytes_make_it_crash),
+    T(reads_what_was_written), T(damage_is_told), T(a_header_has_a_limit),
+    T(damage_of_a_zip_is_told), T(no_bytes_make_it_crash),
 };
 
 int main(int argc, char **argv)

@@ -96,9 +96,41 @@ static void a_spike_of_the_loss_is_noted(void)
     tear_down(&t);
 }
 
+static void step_once(void *training) { double norm; training_step(training, &norm); }
+
+/* A bad step moves nothing but the count of steps; ten in a row are told, by operation. */
+static void steps_that_are_not_finite_are_left_out(void)
+{
+    Training t = set_up(0);
+    t.folder = "nowhere";
+    Params *p = &t.model.params;
+    Real *before = params_block(p), *average = params_block(p), good = p->value[0];
+    memcpy(average, t.model.ema.value[0], p->size * sizeof *average);
+    for (int round = 0; round < 2; round++) {
+        for (int bad = 1; bad < MOST_SKIPPED; bad++) {
+            p->value[0] = (Real)NAN;
+            memcpy(before, p->value, p->size * sizeof *before);
+            step_once(&t);
+            check(memcmp(before, p->value, p->size * sizeof *before) == 0);
+            check_int(t.skipped, round * (MOST_SKIPPED - 1) + bad);
+            check_int(t.model.optimizer.step, t.skipped + round);
+        }
+        p->value[0] = good;
+        if (round == 0) check(memcmp(average, t.model.ema.value[0], p->size * sizeof *average) == 0);
+        step_once(&t);
+        check(p->value[0] != good && isfinite(p->value[0]) && isfinite(t.smooth));
+        good = p->value[0];
+    }
+    for (int q = 0; q < QUARTILES; q++) check(isfinite(t.loss_sum[q]));
+    p->value[0] = (Real)NAN;
+    for (int bad = 1; bad < MOST_SKIPPED; bad++) step_once(&t);
+    check_stops(step_once, &t, "the first number that is not finite");
+    tear_down(&t);
+}
+
 static const Test tests[] = {
     T(parts_of_a_batch_have_its_gradient), T(a_gradient_is_made_anew),
-    T(a_spike_of_the_loss_is_noted),
+    T(a_spike_of_the_loss_is_noted), T(steps_that_are_not_finite_are_left_out),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -5,13 +5,15 @@
  *
  *     kill N          the process is killed before the Nth call that changes the disk
  *     tear N          ... after it; of a write, half has happened
- *     ENOSPC N        from that call on the disk is full
+ *     ENOSPC N        from that call on the disk is full; so EDQUOT: the quota is used up;
+ *                     EROFS: it has become read-only
  *     EIO N           that call alone fails
  *     EINTR 0         every such call is interrupted once
  *     short 0         every write takes half of what it is given
- *     page N          the Nth request of pages from the system is refused
+ *     page N          the Nth request of pages from the system is refused; pages N: all from
+ *                     there on
  *     place N         the Nth place in the program that asks for memory, counted by first use,
- *                     asks for more than the machine has
+ *                     asks for more than the machine has; places N: all from there on
  *     count 0         nothing; at the end the three counts are printed */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,8 +68,16 @@ static bool goes_wrong(void)
     bool here = ++disk_calls == chosen;
     if (here && is("kill")) raise(SIGKILL);
     torn = here && is("tear");
-    errno = is("ENOSPC") ? ENOSPC : EIO;
-    return (is("ENOSPC") && disk_calls >= chosen) || (is("EIO") && here);
+    static const struct { const char *name; int error; } lasting[] = {
+        {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EROFS", EROFS},
+    };
+    for (int i = 0; i < 3; i++)
+        if (disk_calls >= chosen && is(lasting[i].name)) {
+            errno = lasting[i].error;
+            return true;
+        }
+    errno = EIO;
+    return here && is("EIO");
 }
 
 static bool is_interrupted(void)
@@ -131,7 +141,8 @@ void *__wrap_pool_alloc(Pool *p, size_t bytes);
 
 int __wrap_mprotect(void *at, size_t bytes, int how)
 {
-    if (++page_calls == chosen && is("page")) {
+    page_calls++;
+    if ((page_calls == chosen && is("page")) || (page_calls >= chosen && is("pages"))) {
         errno = ENOMEM;
         return -1;
     }
@@ -145,11 +156,11 @@ static bool is_refused(const void *place)
 {
     static const void *seen[MOST_PLACES];
     long i = 0;
-    if (!is("place") && !is("count")) return false;
+    if (!is("place") && !is("places") && !is("count")) return false;
     while (i < places && seen[i] != place) i++;
-    if (i < places || places == MOST_PLACES) return false;
-    seen[places++] = place;
-    return places == chosen && is("place");
+    if (i == places && places < MOST_PLACES) seen[places++] = place;
+    else if (places < chosen || !is("places")) return false;
+    return is("places") ? places >= chosen : places == chosen && is("place");
 }
 
 /* So much that the real allocator must refuse it, with its own sentence. */

@@ -150,11 +150,13 @@ static void read_size(const Json *arguments, const char *key, const char *where,
         fail("%s does not tell the size of the images in %s; --size H,W does", where,
              key);
     int n = j->kind == JSON_ARRAY ? json_integers(arguments, key, where, size, 2) : 1;
-    if (j->kind != JSON_ARRAY)
-        size[0] = size[1] = (int)json_integer(arguments, key, where);
+    if (j->kind != JSON_ARRAY) {
+        int64_t side = json_integer(arguments, key, where);
+        size[0] = side < 1 || side > 4096 ? 0 : (int)side;
+    }
     if (n == 1) size[1] = size[0];
     if (size[0] < 1 || size[1] < 1 || size[0] > 4096 || size[1] > 4096)
-        fail("%s: images of %dx%d; want 1 to 4096", where, size[0], size[1]);
+        fail("%s: %s is no size of images; want 1 to 4096", where, key);
 }
 
 /* What a Config needs beyond the network and the process. */

@@ -7,13 +7,18 @@
 #include "diffusion/augment.h"
 #include "tensor/error.h"
 
+static UNetConfig complete(const Config *c)
+{
+    UNetConfig u = c->unet;
+    if (c->augment > 0) u.augment = augment_label_count(augment_kinds(augment_edm));
+    return unet_defaults(u);
+}
+
 void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     config_own(&m->arena, &m->config);
-    if (c->augment > 0)
-        m->config.unet.augment = augment_label_count(augment_kinds(augment_edm));
-    m->config.unet = unet_defaults(m->config.unet);
+    m->config.unet = complete(&m->config);
     m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
         .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps, c->beta_first,
@@ -59,6 +64,17 @@ static const char *need(const SafeTensors *f, const char *key)
     return text;
 }
 
+/* The network has names and shapes before it has numbers: they are compared with the file's, so
+ * that no configuration can ask for more memory than the file justifies. */
+static void check_network(const SafeTensors *f, const Config *c)
+{
+    Params p = params_create();
+    UNetConfig u = complete(c);
+    unet_init(&p, &u);
+    checkpoint_check(f, &p, "model");
+    params_destroy(&p);
+}
+
 void model_load(Model *m, const char *checkpoint, bool for_training)
 {
     Arena a = arena_create();
@@ -68,10 +84,8 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
 
     char *end;
     long steps = strtol(step, &end, 10);
-    if (end == step || *end || steps < 0) fail("%s: its step is \"%s\"", checkpoint, step);
-    if (c.diffusion_steps < 1 || c.beta_first <= 0 || c.beta_last >= 1)
-        fail("%s: a schedule of %d steps from %g to %g", checkpoint, c.diffusion_steps,
-             c.beta_first, c.beta_last);
+    if (end == step || *end || steps < 0 || steps > INT64_MAX >> 16) fail("%s: its step is \"%s\"", checkpoint, step);
+    check_network(&f, &c);
     model_create(m, &c);
     m->optimizer.step = steps;
     CheckpointBlock blocks[BLOCKS];

@@ -138,17 +138,20 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
     return objective_loss(&pass, &m->net, &m->process, b);
 }
 
-/* Adds the losses of samples first ... first+N-1 to the sums by quartile of t; returns their sum. */
+/* Adds the losses of samples first ... first+N-1, those that are finite, to the sums by quartile
+ * of t; returns the sum of all. */
 static double count_losses(Training *t, int first, int N, const Var *losses)
 {
     double sum = 0;
     for (int n = 0; n < N; n++) {
         int time = t->times[first + n];
         int quartile = (int)((long)QUARTILES * time / t->model.config.diffusion_steps);
-        t->loss_sum[quartile] += (double)losses->value[n];
+        double loss = (double)losses->value[n];
+        sum += loss;
+        if (!isfinite(loss)) continue;
+        t->loss_sum[quartile] += loss;
         t->loss_count[quartile]++;
-        timesteps_add(&t->model.timesteps, time, (double)losses->value[n]);
-        sum += (double)losses->value[n];
+        timesteps_add(&t->model.timesteps, time, loss);
     }
     return sum;
 }
@@ -178,13 +181,21 @@ double training_gradient(Training *t)
 static noreturn void report_not_finite(Training *t)
 {
     long step = t->model.optimizer.step;
-    fprintf(stderr, "drift: step %ld gave a loss or a gradient that is not finite; the "
-            "last checkpoint in %s is kept.  A smaller --lr usually helps.\n", step,
-            t->folder);
+    fprintf(stderr, "drift: %d steps in a row, up to step %ld, gave a loss or a gradient that is "
+            "not finite; the last checkpoint in %s is kept.  A smaller --lr usually helps.\n",
+            MOST_SKIPPED, step, t->folder);
     t->tape.check_finite = true;
     training_gradient(t);
     fail("all operations of step %ld are finite, but the norm of its gradients is not",
          step);
+}
+
+/* One bad batch need not end a run: the step is counted, and moves no weight. */
+static void skip_step(Training *t)
+{
+    t->skipped++;
+    if (++t->skipped_in_a_row == MOST_SKIPPED) report_not_finite(t);
+    t->model.optimizer.step++;
 }
 
 /* How many standard deviations the loss stands above its running average: the worst since the
@@ -204,9 +215,13 @@ double training_step(Training *t, double *norm)
     Model *m = &t->model;
     long step = m->optimizer.step;
     double loss = training_gradient(t);
-    if (!isfinite(loss) && !m->config.optimizer.repair) report_not_finite(t);
-    *norm = optimizer_step(&m->optimizer, &m->params);
-    if (!isfinite(*norm)) report_not_finite(t);
+    bool usable = isfinite(loss) || m->config.optimizer.repair;
+    *norm = usable ? optimizer_step(&m->optimizer, &m->params) : loss;
+    if (!isfinite(*norm)) {
+        skip_step(t);
+        return loss;
+    }
+    t->skipped_in_a_row = 0;
     ema_update(&m->ema, &m->params, step);
     if (!isfinite(loss)) return loss;
     note_spike(t, loss);
@@ -253,6 +268,7 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_put_number(&line, "smoothed", t->smooth);
     put_quartiles(t, &line);
     json_put_number(&line, "spike", t->spike);
+    json_put_integer(&line, "skipped", t->skipped);
     t->spike = 0;
     json_put_number(&line, "lr", optimizer_lr(&t->model.optimizer));
     json_put_number(&line, "grad_norm", norm);

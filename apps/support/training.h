@@ -13,7 +13,7 @@
 #include "apps/support/dataset.h"
 #include "apps/support/run.h"
 
-enum { QUARTILES = 4 };
+enum { QUARTILES = 4, MOST_SKIPPED = 10 };
 
 typedef struct {
     const char *folder;         /* of the run */
@@ -37,6 +37,8 @@ typedef struct {
     double variance;            /* of the loss around smooth, in this process */
     long judged;                /* steps that it was learned from */
     double spike;               /* since the last line of the log: see note_spike */
+    long skipped;               /* steps left out in this process, as not finite ... */
+    int skipped_in_a_row;       /* ... and since the last that was not */
     double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
     long loss_count[QUARTILES];
     double drawing;             /* seconds spent on pictures in this process */
@@ -49,7 +51,9 @@ void training_open_dataset(Training *t);
 double training_gradient(Training *t);
 
 /* One step; returns the loss and sets *norm, the norm of the gradient before clipping.
- * If either is not finite, fails and names the first operation that made it so. */
+ * If either is not finite the step is left out: no weight moves, and the next step has other
+ * samples.  At MOST_SKIPPED such steps in a row, fails and names the first operation whose result
+ * was not finite. */
 double training_step(Training *t, double *norm);
 
 /* Steps until a limit is reached or a signal arrives; writes into the run folder.
