@@ -141,8 +141,8 @@ fuzz:
 	@$(MAKE) --no-print-directory FUZZ=1 OMP=0 fuzzed
 
 # The table is tests/coverage's; the tests of these files are run in a build of their own.
-COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint dataset file inflate json memory npy png \
-                  safetensors safetensors_write drift training)
+COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint dataset file fuzz image import inflate json \
+                  memory npy options png safetensors safetensors_write drift training)
 covered: $B/drift $(COVERED_TESTS)
 	@find $B -name '*.gcda' -exec rm {} +
 	@DRIFT=$B/drift tests/run $(COVERED_TESTS)

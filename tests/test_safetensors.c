@@ -1,4 +1,17 @@
-/* Reading .safetensors: every rule of the format broken once, and the conversions. */
+/* Reading .safetensors: every rule broken at least once, and the conversions.  The rules:
+ *
+ *      1  a file has 8 bytes or more          12  the same for the size in bytes
+ *      2  its header has at most 10^8         13  begin <= end
+ *      3  ... and lies within the file        14  end - begin is the size of the shape
+ *      4  it is UTF-8                         15  arrays lie side by side: no holes
+ *      5  from { to } and spaces              16  ... and fill the file
+ *      6  it is JSON, an object               17  empty arrays, single numbers are legal
+ *      7  no key stands twice in an object    18  numbers are little-endian, row-major
+ *      8  __metadata__ holds texts            19  values may be NaN or infinite
+ *      9  an array has its three parts        20  limits on arrays and their names
+ *     10  its type is known                   21  integers are integers; depth ends
+ *     11  a shape: whole numbers, whose       22  names and shapes are those of the model
+ *         product does not wrap around            (tests/test_checkpoint.c) */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +38,12 @@ static Bytes make(const char *header, size_t data)
 
 static void parse_it(void *bytes) { safetensors_parse(&arena, *(Bytes *)bytes); }
 
-static void check_refuses(Bytes f, const char *words)
+/* The rules that a test has broken, or, of those that allow something, used. */
+static bool shown[22];
+
+static void check_refuses(int rule, Bytes f, const char *words)
 {
+    shown[rule] = true;
     check_stops(parse_it, &f, words);
     const char *message = error_catch(parse_it, &f);
     check(message && strstr(message, "x.safetensors"));
@@ -34,17 +51,23 @@ static void check_refuses(Bytes f, const char *words)
 
 static void refuses_bad_lengths(void)
 {
-    static const struct { const char *bytes; size_t size; const char *words; } bad[] = {
-        {"\2\0\0\0\0\0\0", 7, "not a safetensors file: it has 7 bytes"},
-        {"", 0, "it has 0 bytes"}, {"\0\0\0\0\0\0\0\0", 8, "must begin with {"},
-        {"\x01\xe1\xf5\x05\0\0\0\0", 8, "100000001 bytes, at most 100000000 are allowed"},
-        {"\xff\xff\xff\xff\xff\xff\xff\xff", 8, "at most 100000000 are allowed"},
-        {"\3\0\0\0\0\0\0\0{}", 10, "a header of 3 bytes in a file of 10"},
-        {"\1\0\0\0\0\0\0\0 ", 9, "must begin with {"},
+    static const struct {
+        int rule;
+        const char *bytes;
+        size_t size;
+        const char *words;
+    } bad[] = {
+        {1, "\2\0\0\0\0\0\0", 7, "not a safetensors file: it has 7 bytes"},
+        {1, "", 0, "it has 0 bytes"}, {5, "\0\0\0\0\0\0\0\0", 8, "must begin with {"},
+        {2, "\x01\xe1\xf5\x05\0\0\0\0", 8, "100000001 bytes, at most 100000000 are"},
+        {2, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, "at most 100000000 are allowed"},
+        {3, "\3\0\0\0\0\0\0\0{}", 10, "a header of 3 bytes in a file of 10"},
+        {5, "\1\0\0\0\0\0\0\0 ", 9, "must begin with {"},
     };
     for (int i = 0; i < NELEM(bad); i++) {
         const void *bytes = bad[i].bytes;
-        check_refuses((Bytes){"x.safetensors", bytes, bad[i].size}, bad[i].words);
+        check_refuses(bad[i].rule, (Bytes){"x.safetensors", bytes, bad[i].size},
+                      bad[i].words);
     }
 }
 
@@ -60,49 +83,57 @@ static void refuses_bad_lengths(void)
 #define TEN "[[[[[[[[[["
 
 /* Each row breaks one rule of it: what is replaced, by which, and what must be said. */
-static const struct { const char *old, *new[7], *words; } breaches[] = {
+static const struct { int rule; const char *old, *new[7], *words; } breaches[] = {
     /* the header as a text */
-    {"'a'", {"'\xff'"}, "a character in UTF-8"}, {"'a':", {"'a'"}, ": after the key"},
-    {GOOD, {" {}", "[]"}, "must begin with {"}, {GOOD, {"{}\n", "{}  x"}, "end with }"},
-    {GOOD, {"{} {}", "{}}"}, "end of the text was expected"},
-    {A, {TEN TEN TEN TEN TEN TEN TEN}, "nested too deep"},
-    {"'b'", {"'a'"}, "twice the key a"}, {"'v'", {"'v','k':'v'"}, "twice the key k"},
-    {"'a'", {"'__metadata__'"}, "twice the key __metadata__"},
-    {"'dtype':'F32'", {"'shape':[2]"}, "twice the key shape"},
-    /* metadata */
-    {"{'k':'v'}", {"[]"}, "\"__metadata__\" is an array, an object was expected"},
-    {"'v'", {"1", "null", "{}"}, "metadata \"k\" is not a text"},
+    {4, "'a'", {"'\xff'", "'\xc0\xaf'", "'\xed\xa0\x80'"}, "a character in UTF-8"},
+    {5, GOOD, {" {}", "[]"}, "must begin with {"},
+    {5, GOOD, {"{}\n", "{}  x"}, "end with }"},
+    {6, GOOD, {"{} {}", "{}}"}, "end of the text was expected"},
+    {6, "'a':", {"'a'"}, ": after the key"},
+    {7, "'b'", {"'a'"}, "twice the key a"},
+    {7, "'v'", {"'v','k':'v'"}, "twice the key k"},
+    {7, "'a'", {"'__metadata__'"}, "twice the key __metadata__"},
+    {7, "'dtype':'F32'", {"'shape':[2]"}, "twice the key shape"},
+    {8, "{'k':'v'}", {"[]"}, "\"__metadata__\" is an array, an object was expected"},
+    {8, "'v'", {"1", "null", "{}"}, "metadata \"k\" is not a text"},
     /* the parts of an array */
-    {A, {"[]", "[1,2,3]", "null"}, "array a: an object of dtype"},
-    {",'data_offsets':[0,8]", {"", ",'data_offsets':[0,8],'x':1"}, "an object of dtype"},
-    {"'dtype'", {"'x'"}, "\"dtype\" is missing"}, {"'F32'", {"4"}, "a text was"},
-    {"F32", {"F4"}, "type F4 are not supported"}, {"F32", {"f32"}, "type f32 are not"},
-    {"'shape'", {"'x'"}, "\"shape\" is missing"}, {"[2]", {"2"}, "\"shape\" is a number"},
-    {"[2]", {"[-1]", "[2e0]", "[2.0]", "[-0]", "['2']", "[[2]]", "[9223372036854775808]"},
+    {9, A, {"[]", "[1,2,3]", "null"}, "array a: an object of dtype"},
+    {9, ",'data_offsets':[0,8]", {"", ",'data_offsets':[0,8],'x':1"},
+     "an object of dtype"},
+    {9, "'dtype'", {"'x'"}, "\"dtype\" is missing"},
+    {9, "'shape'", {"'x'"}, "\"shape\" is missing"},
+    {9, "'data_offsets'", {"'data_offset'"}, "\"data_offsets\" is missing"},
+    {10, "'F32'", {"4"}, "a text was"}, {10, "F32", {"F4"}, "type F4 are not supported"},
+    {10, "F32", {"f32"}, "type f32 are not"},
+    {11, "[2]", {"2"}, "\"shape\" is a number"},
+    {11, "[2]", {"[-1]", "[-0]", "['2']", "[[2]]", "[9223372036854775808]"},
      "array a: \"shape\"[0] is not an integer"},
-    {"[2]", {"[2,1.0]"}, "\"shape\"[1] is not an integer"},
-    {"[2]", {"[1,1,1,1,1,1,1,1,2]"}, "at most 8 are allowed"},
-    /* sizes that wrap around: 2^64 + 2 numbers, 2^64 + 8 bytes, 2^65 - 4 bytes */
-    {"[2]", {"[6,3074457345618258603]", "[4611686018427387906]", "[9223372036854775807]"},
-     "more than 2^64"},
+    {11, "[2]", {"[1,1,1,1,1,1,1,1,2]"}, "at most 8 are allowed"},
+    /* products that wrap around: 2^64 + 2 numbers, then 2^64 + 8 and 2^65 - 4 bytes */
+    {11, "[2]", {"[6,3074457345618258603]"}, "more than 2^64"},
+    {12, "[2]", {"[4611686018427387906]", "[9223372036854775807]"}, "more than 2^64"},
     /* offsets */
-    {"'data_offsets'", {"'data_offset'"}, "\"data_offsets\" is missing"},
-    {"[0,8]", {"[0]"}, "must be two numbers"}, {"[0,8]", {"[0,8,8]"}, "at most 2"},
-    {"[0,8]", {"[0,8.0]"}, "\"data_offsets\"[1] is not an integer"},
-    {"[0,8]", {"[-1,8]"}, "\"data_offsets\"[0] is not an integer"},
-    {"[0,8]", {"[8,0]"}, "8 to 0 do not lie in the 9 bytes of data"},
-    {"[8,9]", {"[9,10]", "[8,10]", "[9223372036854775806,9223372036854775807]"},
+    {9, "[0,8]", {"[0]"}, "must be two numbers"}, {9, "[0,8]", {"[0,8,8]"}, "at most 2"},
+    {11, "[0,8]", {"[-1,8]"}, "\"data_offsets\"[0] is not an integer"},
+    {13, "[0,8]", {"[8,0]"}, "8 to 0 do not lie in the 9 bytes of data"},
+    {16, "[8,9]", {"[9,10]", "[8,10]", "[9223372036854775806,9223372036854775807]"},
      "do not lie in the 9 bytes of data; the file is cut short or damaged"},
-    {"[0,8]", {"[0,4]"}, "needs 8 bytes, its \"data_offsets\" give 4"},
-    {"[2]", {"[1]", "[]"}, "needs 4 bytes"}, {"[2]", {"[0]"}, "needs 0 bytes"},
+    {14, "[0,8]", {"[0,4]"}, "needs 8 bytes, its \"data_offsets\" give 4"},
+    {14, "[2]", {"[1]", "[]"}, "needs 4 bytes"}, {14, "[2]", {"[0]"}, "needs 0 bytes"},
     /* places: holes, overlaps, the same place, an empty array inside another */
-    {A, {TENSOR("F32", "[2]", "[1,9]")}, "a begins at byte 1 of the data, 0 was"},
-    {A, {TENSOR("F32", "[1]", "[0,4]")}, "b begins at byte 8 of the data, 4 was"},
-    {"[8,9]", {"[7,8]"}, "b begins at byte 7 of the data, 8 was expected: a hole or"},
-    {"[8,9]", {"[0,1]"}, "array a begins at byte 0 of the data, 1 was"},
-    {B, {TENSOR("U8", "[0]", "[1,1]")}, "array b begins at byte 1"},
-    {",'b':" B, {""}, "1 bytes follow the last array"},
-    {GOOD, {"{}"}, "9 bytes follow the last array"},
+    {15, A, {TENSOR("F32", "[2]", "[1,9]")}, "a begins at byte 1 of the data, 0 was"},
+    {15, A, {TENSOR("F32", "[1]", "[0,4]")}, "b begins at byte 8 of the data, 4 was"},
+    {15, "[8,9]", {"[7,8]"}, "b begins at byte 7 of the data, 8 was expected: a hole or"},
+    {15, "[8,9]", {"[0,1]"}, "array a begins at byte 0 of the data, 1 was"},
+    {15, B, {TENSOR("U8", "[0]", "[1,1]")}, "array b begins at byte 1"},
+    {16, ",'b':" B, {""}, "1 bytes follow the last array"},
+    {16, GOOD, {"{}"}, "9 bytes follow the last array"},
+    /* numbers and nesting */
+    {21, "[2]", {"[2e0]", "[2.0]", "[0.2e1]"}, "array a: \"shape\"[0] is not an integer"},
+    {21, "[2]", {"[2,1.0]"}, "\"shape\"[1] is not an integer"},
+    {21, "[0,8]", {"[0,8.0]"}, "\"data_offsets\"[1] is not an integer"},
+    {21, "[2]", {"[02]"}, ", or ]"}, {21, "[2]", {"[+2]", "[0x2]"}, "expected, found"},
+    {21, A, {TEN TEN TEN TEN TEN TEN TEN}, "nested too deep"},
 };
 
 static void refuses_every_breach(void)
@@ -112,7 +143,7 @@ static void refuses_every_breach(void)
             const char *old = breaches[i].old, *at = strstr(GOOD, old);
             const char *header = arena_printf(&arena, "%.*s%s%s", (int)(at - GOOD), GOOD,
                                               breaches[i].new[k], at + strlen(old));
-            check_refuses(make(header, 9), breaches[i].words);
+            check_refuses(breaches[i].rule, make(header, 9), breaches[i].words);
         }
 }
 
@@ -133,9 +164,9 @@ static Bytes make_many(int count)
 static void keeps_its_limits(void)
 {
     check_int(safetensors_parse(&arena, make_named(SAFE_NAME)).count, 1);
-    check_refuses(make_named(SAFE_NAME + 1), "name of 513 bytes, at most 512");
+    check_refuses(20, make_named(SAFE_NAME + 1), "name of 513 bytes, at most 512");
     check_int(safetensors_parse(&arena, make_many(SAFE_TENSORS)).count, SAFE_TENSORS);
-    check_refuses(make_many(SAFE_TENSORS + 1), "100001 arrays, at most 100000");
+    check_refuses(20, make_many(SAFE_TENSORS + 1), "100001 arrays, at most 100000");
 }
 
 /* ---- what is legal ---------------------------------------------------------------- */
@@ -166,6 +197,7 @@ static void reads_by_hand(void)
     check_close(out[0], 7, 0);
     check_int((long long)safetensors_find(&f, "e2")->count, 0);
     check_int((long long)safetensors_find(&f, "e2")->dim[1], 5);
+    shown[17] = shown[18] = true;
 }
 
 static void reads_the_smallest_file(void)
@@ -220,6 +252,7 @@ static void converts_known_numbers(void)
     };
     for (int i = 0; i < NELEM(known); i++) {
         Real got = convert(known[i].dtype, known[i].bits);
+        shown[19] |= isnan(known[i].want);
         if (same(got, known[i].want)) continue;
         printf("%s, bits 0x%" PRIx64 ": got %g, want %g\n", dtype_name(known[i].dtype),
                known[i].bits, (double)got, known[i].want);
@@ -266,10 +299,20 @@ static void survives_damage(void)
     check(read > 9 * 52);       /* the data may be anything */
 }
 
+/* Runs last. */
+static void every_rule_was_shown(void)
+{
+    for (int rule = 1; rule < NELEM(shown); rule++)
+        if (!shown[rule]) {
+            printf("no test shows rule %d\n", rule);
+            check(!"every rule is shown");
+        }
+}
+
 static const Test tests[] = {
     T(refuses_bad_lengths), T(refuses_every_breach), T(keeps_its_limits),
     T(reads_by_hand), T(reads_the_smallest_file), T(converts_known_numbers),
-    T(converts_every_half), T(survives_damage),
+    T(converts_every_half), T(survives_damage), T(every_rule_was_shown),
 };
 
 int main(int argc, char **argv)
