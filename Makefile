@@ -141,14 +141,14 @@ fuzz:
 	@$(MAKE) --no-print-directory FUZZ=1 OMP=0 fuzzed
 
 # The table is tests/coverage's; the tests of these files are run in a build of their own.
-COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint dataset file fuzz image import inflate json \
-                  memory npy options png safetensors safetensors_write drift training)
+COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint config dataset drift file fuzz image import \
+                  inflate json memory npy options png safetensors safetensors_write)
 covered: $B/drift $(COVERED_TESTS)
 	@find $B -name '*.gcda' -exec rm {} +
 	@DRIFT=$B/drift tests/run $(COVERED_TESTS)
 	@tests/coverage $B
 coverage:
-	@$(MAKE) --no-print-directory COVERAGE=1 covered
+	@$(MAKE) --no-print-directory COVERAGE=1 OMP=0 covered
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done

@@ -96,6 +96,29 @@ static void what_does_not_fit_is_told(void)
     tear_down(&f);
 }
 
+/* Rule 22 of tests/test_safetensors.c: another model's names or shapes, found before there is
+ * memory for its parameters. */
+static void another_model_is_refused(void)
+{
+    Fixture f;
+    set_up(&f);
+    Params p = params_create(), own = f.params;
+    params_add(&p, SHAPE(3, 2), (Init){0}, "weight");
+    for (int i = 0; i < 7; i++) params_add(&p, SHAPE(3), (Init){0}, "bias%d", i);
+    f.params = p;
+    check_stops(load, &f, "8 arrays of model do not fit this model:\n"
+                "  model.weight: want [3, 2], found [2, 3]\n"
+                "  model.bias0: want [3], found no such array");
+    check_stops(load, &f, "\n  ...");
+    params_destroy(&p);
+    f.params = params_create();
+    params_add(&f.params, SHAPE(2, 3, 1), (Init){0}, "weight");
+    check_stops(load, &f, "want [2, 3, 1], found [2, 3]");
+    params_destroy(&f.params);
+    f.params = own;
+    tear_down(&f);
+}
+
 static void save_again(void *argument)
 {
     Fixture *f = argument;
@@ -117,7 +140,7 @@ static void what_is_not_finite_is_not_written(void)
 }
 
 static const Test tests[] = {
-    T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told),
+    T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told), T(another_model_is_refused),
     T(what_is_not_finite_is_not_written),
 };
 

@@ -286,6 +286,8 @@ static void refuses_broken_gzip_files(void)
     check_refused(folder, "train-images-idx3-ubyte.gz is not a gzip file");
 }
 
+static void parse_batch(void *batch) { cifar_parse(&arena, batch, 1); }
+
 static void refuses_broken_batches(void)
 {
     char *folder = make_folder("broken-batches");
@@ -296,6 +298,8 @@ static void refuses_broken_batches(void)
     check_refused(folder, "data_batch_1.bin has 3074 bytes");
     put(folder, "data_batch_1.bin", rows, 0);
     check_refused(folder, "data_batch_1.bin has 0 bytes");
+    Bytes huge = {"huge.bin", NULL, (size_t)3073 << 31};        /* refused before it is read */
+    check_stops(parse_batch, &huge, "one batch too many");
 }
 
 static void refuses_broken_pictures(void)

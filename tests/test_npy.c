@@ -231,9 +231,22 @@ static void damage_of_a_zip_is_told(void)
     check_zip_damage(0, 0, 0, "its zip is damaged");
     check_zip_damage(0, 10, 8, "is compressed");
     check_zip_damage(0, 16, 0, "the checksum of arr_0 is wrong");
-    check_zip_damage(0, 28, 513, "points beyond its end");
+    check_zip_damage(0, 28, 65535, "points beyond its end");
     check_zip_damage(0, 42, 0xffff, "points beyond its end");
     check_zip_damage(1, 46 + 4, '0' | '.' << 8, "two arrays are called arr_0");
+}
+
+/* A directory of one record, whose name has so many bytes. */
+static void a_name_has_a_limit(void)
+{
+    enum { LENGTH = SAFE_NAME + 1, SIZE = 46 + LENGTH + 22 };
+    uint8_t *data = arena_alloc(&arena, SIZE);
+    memset(data, 'x', SIZE);
+    memcpy(data, "PK\1\2", 4);
+    data[28] = LENGTH & 255, data[29] = LENGTH >> 8;
+    memset(data + 46 + LENGTH, 0, 22);
+    memcpy(data + 46 + LENGTH, "PK\5\6\0\0\0\0\1\0\1\0", 12);
+    check_stops(parse_bytes, (&(Bytes){"a.npz", data, SIZE}), "513 bytes, at most 512 are");
 }
 
 /* Every beginning of a zip, and every zip with one byte inverted, is read or refused. */
@@ -256,7 +269,7 @@ static const Test tests[] = {
     T(writes_npy_by_hand), T(writes_every_rank), T(writes_labels_lowest_byte_first),
     T(writes_a_zip), T(writes_the_same_bytes_again), T(refuses_what_does_not_fit),
     T(reads_what_was_written), T(damage_is_told), T(a_header_has_a_limit),
-    T(damage_of_a_zip_is_told), T(no_bytes_make_it_crash),
+    T(damage_of_a_zip_is_told), T(a_name_has_a_limit), T(no_bytes_make_it_crash),
 };
 
 int main(int argc, char **argv)

@@ -35,10 +35,10 @@ static bool kill_after(double seconds, const char *args)
     return false;
 }
 
-/* The run in `folder` is through: is it the same as the one called `whole`?  Removes it. */
-static void compare_and_remove(const char *folder)
+/* The run in `folder` is through: is it the same as `whole`?  Removes it. */
+static void compare_and_remove(const char *folder, const char *whole)
 {
-    check(same_files(checkpoint(folder), checkpoint("whole")));
+    check(same_files(checkpoint(folder), checkpoint(whole)));
     if (system(TEXT("rm -r %s/%s", test_folder(), folder)) != 0) fail("cannot remove a run");
 }
 
@@ -63,13 +63,13 @@ void killed_at_any_moment(void)
                        TEXT("%s --threads %u", what, 1 + (state >> 8) % 3))) {
             kills++, resumed += begun;
         } else {
-            compare_and_remove("k");
+            compare_and_remove("k", "whole");
             completed++;
         }
     }
     if (file_exists(checkpoint("k"))) {
         check_int(drift("", resume), 0);
-        compare_and_remove("k");
+        compare_and_remove("k", "whole");
         completed++;
     }
     printf("killed at %d moments, %d of them after a first checkpoint; %d runs completed\n", kills,
@@ -108,7 +108,7 @@ void a_long_run_stays_as_it_is(void)
     const char *t = test_folder(), *told = getenv("MINUTES");
     double minutes = told ? strtod(told, NULL) : 1, begin = seconds_now();
     const char *args = TEXT("train %s --save-seconds 1", options());
-    pid_t child = start(TEXT("%s --minutes %g --threads 1 --out %s/whole", args, minutes, t));
+    pid_t child = start(TEXT("%s --minutes %g --threads 1 --out %s/long", args, minutes, t));
     Use third[3] = {{0, INT_MAX}, {0, INT_MAX}, {0, INT_MAX}};
     int status;
     for (; waitpid(child, &status, WNOHANG) == 0; usleep(50000)) {
@@ -127,5 +127,5 @@ void a_long_run_stays_as_it_is(void)
            third[1].files, third[2].peak, third[2].files);
     check_int(drift("", TEXT("%s --steps %ld --threads 2 --out %s/k", args, steps / 2, t)), 0);
     check_int(drift("", TEXT("train --resume %s/k --steps %ld --threads 3", t, steps)), 0);
-    compare_and_remove("k");
+    compare_and_remove("k", "long");
 }
