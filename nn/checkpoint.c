@@ -16,12 +16,12 @@ static SafeEntry entry_of(Arena *a, const Param *q, const CheckpointBlock *b)
     return e;
 }
 
-/* ---- the checksum ---------------------------------------------------------------------- */
+/* ---- the checksum ------------------------------------------------------------------ */
 
 static const char format[] = "drift 2";
 
-/* All that is said is summed: the texts except the sum itself, then each array's name and type,
- * then the numbers. */
+/* All that is said is summed: the texts except the sum itself, then each array's name and
+ * type, then the numbers. */
 static uint32_t add_text(uint32_t sum, const char *key, const char *text)
 {
     sum = crc32(sum, key, strlen(key) + 1);
@@ -56,7 +56,7 @@ static void check_sum(const SafeTensors *file)
              file->path, want ? want : "there", found);
 }
 
-/* ---- saving and loading ---------------------------------------------------------------- */
+/* ---- saving and loading ------------------------------------------------------------ */
 
 /* What is not finite would be carried on for ever. */
 static void check_finite(const char *path, const Params *p, const CheckpointBlock *b)
@@ -65,8 +65,8 @@ static void check_finite(const char *path, const Params *p, const CheckpointBloc
         for (size_t k = 0; k < p->list[i].size; k++) {
             Real x = b->data[p->list[i].offset + k];
             if (!isfinite(x))
-                fail("%s is not written: number %zu of %s.%s is %g; what was there is kept", path,
-                     k, b->name, p->list[i].name, (double)x);
+                fail("%s is not written: number %zu of %s.%s is %g; what was there is kept",
+                     path, k, b->name, p->list[i].name, (double)x);
         }
 }
 
@@ -123,8 +123,9 @@ void checkpoint_check(const SafeTensors *file, const Params *p, const char *bloc
                                SHOW(p->list[i].shape), e ? show(&a, e) : "no such array");
     }
     if (troubles)
-        fail("%s is a checkpoint of another architecture; %d arrays of %s do not fit this "
-             "model:%s%s", file->path, troubles, block, trouble, troubles > 5 ? "\n  ..." : "");
+        fail("%s is a checkpoint of another architecture; %d arrays of %s do not fit "
+             "this model:%s%s", file->path, troubles, block, trouble,
+             troubles > 5 ? "\n  ..." : "");
     arena_destroy(&a);
 }
 
@@ -156,7 +157,7 @@ static void load_other(const SafeTensors *file, const SafeEntry *want)
     if (!e || e->dtype != want->dtype || size_of(e) != size_of(want))
         fail("%s: want the array %s of %zu bytes, found %s", file->path, want->name,
              size_of(want), e ? "one of another type or size" : "none");
-    memcpy((void *)want->data, e->data, size_of(want));
+    safetensors_to_host(e, (void *)want->data);
 }
 
 void checkpoint_load(const SafeTensors *file, const Params *p,

@@ -1,13 +1,14 @@
 /* Parameters and what belongs to them, in a .safetensors file.
  *
- * A checkpoint is the parameter block, any number of blocks of the same layout (moments, an
- * average), and texts.  Block "ema" of parameter "conv_in.weight" is stored as the array
- * "ema.conv_in.weight", so other programs can read it.  Equal state gives equal bytes: there is
- * no date, path or host inside.
+ * A checkpoint is the parameter block, any number of blocks of the same layout (moments,
+ * an average), and texts.  Block "ema" of parameter "conv_in.weight" is stored as the
+ * array "ema.conv_in.weight", so other programs can read it.  Equal state gives equal
+ * bytes: there is no date, path or host inside.
  *
- * To the metadata are added "format", "drift 2", and "crc32", the checksum of all other texts, of
- * names, types and numbers.  Loading compares it: a disk or a copy that changed one bit is found
- * out.  A file without either, from another program or an older drift, has nothing to compare. */
+ * To the metadata are added "format", "drift 2", and "crc32", the checksum of all other
+ * texts, of names, types and numbers.  Loading compares it: a disk or a copy that changed
+ * one bit is found out.  A file without either, from another program or an older drift,
+ * has nothing to compare. */
 #ifndef NN_CHECKPOINT_H
 #define NN_CHECKPOINT_H
 
@@ -28,7 +29,8 @@ typedef struct {
     int other_count;
 } CheckpointParts;
 
-/* Fails, and leaves what is there, if a number of a block is not finite or the disk fails. */
+/* Fails, and leaves what is there, if a number of a block is not finite or the disk
+ * fails. */
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta);
 
@@ -42,8 +44,8 @@ void checkpoint_load(const SafeTensors *file, const Params *p,
 void checkpoint_load_some(const SafeTensors *file, const Params *p,
                           const CheckpointBlock blocks[], int count);
 
-/* Does the file hold an array BLOCK.NAME of the right shape for each parameter?  Fails, listing
- * what does not fit, if not.  Needs no memory for the parameters. */
+/* Does the file hold an array BLOCK.NAME of the right shape for each parameter?  Fails,
+ * listing what does not fit, if not.  Needs no memory for the parameters. */
 void checkpoint_check(const SafeTensors *file, const Params *p, const char *block);
 
 #endif

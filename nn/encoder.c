@@ -51,17 +51,20 @@ static void check_size(const UNetConfig *c)
              (double)size / factor);
 }
 
-/* The limits keep products of these numbers within an int: a configuration may come in a file. */
+/* The limits keep products within an int: a configuration may come in a file. */
 static void check_limits(const UNetConfig *c)
 {
     const BlockStyle *s = &c->style;
     const struct { const char *name; double number, least, most; } limits[] = {
-        {"levels", c->levels, 1, MAX_LEVELS}, {"blocks a level", c->blocks, 1, MAX_BLOCKS - 1},
+        {"levels", c->levels, 1, MAX_LEVELS},
+        {"blocks a level", c->blocks, 1, MAX_BLOCKS - 1},
         {"a patch", c->patch, 1, 64}, {"a height", c->height, 1, 65536},
         {"a width", c->width, 1, 65536}, {"channels of images", c->channels, 1, 1024},
         {"channels of its result", c->out_channels, 1, 1024},
-        {"channels as base", c->base, 1, WIDEST}, {"channels at first", c->first, 1, WIDEST},
-        {"waves a channel", c->wave_mult, 1, 64}, {"embeddings a channel", c->embed_mult, 1, 64},
+        {"channels as base", c->base, 1, WIDEST},
+        {"channels at first", c->first, 1, WIDEST},
+        {"waves a channel", c->wave_mult, 1, 64},
+        {"embeddings a channel", c->embed_mult, 1, 64},
         {"classes", c->classes, 0, 1 << 20}, {"augmentations", c->augment, 0, 1024},
         {"groups", s->groups, 1, WIDEST}, {"channels a group", s->group_size, 1, WIDEST},
         {"heads", s->heads + (s->head_channels > 0), 1, WIDEST},
@@ -70,12 +73,12 @@ static void check_limits(const UNetConfig *c)
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (!(limits[i].number >= limits[i].least && limits[i].number <= limits[i].most))
-            fail("a U-Net with %.9g %s; %g to %g are possible", limits[i].number, limits[i].name,
-                 limits[i].least, limits[i].most);
+            fail("a U-Net with %.9g %s; %g to %g are possible", limits[i].number,
+                 limits[i].name, limits[i].least, limits[i].most);
     for (int i = 0; i < c->levels; i++)
         if (!(c->base * c->mult[i] < WIDEST + 1))
-            fail("level %d of the U-Net has %d * %g channels; %d are possible", i, c->base,
-                 c->mult[i], WIDEST);
+            fail("level %d of the U-Net has %d * %g channels; %d are possible", i,
+                 c->base, c->mult[i], WIDEST);
 }
 
 static void check_config(const UNetConfig *c)

@@ -38,9 +38,10 @@ void npz_write(const char *path, const NpyArray arrays[], int count);
 /* Is it a .npy or .npz file?  By its first bytes. */
 bool npy_is(Bytes file);
 
-/* Its arrays (that of a .npy is called "array"), in the form of safetensors.h and pointing
- * into the file.  Fails on what is damaged, compressed, column by column, or of a type that
- * safetensors does not have; and if two arrays have one name or the same bytes. */
+/* Its arrays (that of a .npy is called "array"), in the form of safetensors.h and
+ * pointing into the file.  Fails on what is damaged, compressed, column by column, or of
+ * a type that safetensors does not have; and if two arrays have one name or the same
+ * bytes. */
 SafeTensors npy_parse(Arena *a, Bytes file);
 
 #endif

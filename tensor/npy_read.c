@@ -64,7 +64,8 @@ static void read_shape(SafeEntry *e, const char *dict, const char *path)
 
 static SafeEntry parse_npy(Arena *a, Bytes f, const char *name)
 {
-    if (f.size < 12 || memcmp(f.data, "\x93NUMPY", 6) != 0 || f.data[6] < 1 || f.data[6] > 3)
+    if (f.size < 12 || memcmp(f.data, "\x93NUMPY", 6) != 0 || f.data[6] < 1 ||
+        f.data[6] > 3)
         fail("%s: %s is not an array of NumPy, version 1 to 3", f.path, name);
     int digits = f.data[6] == 1 ? 2 : 4;        /* bytes of the length of the header */
     uint64_t start = 8 + (uint64_t)digits, length = little_endian(f.data + 8, digits);
@@ -127,8 +128,8 @@ static SafeEntry read_member(Arena *a, Bytes f, const uint8_t *record)
     return parse_npy(a, member, name);
 }
 
-/* The last of n arrays must not have the name of one before it, nor, as far as their sum
- * tells, its bytes: many records that point at one place would make a small file large. */
+/* The last of n arrays must not have the name of one before it, nor, as far as their
+ * sum tells, its bytes: records that share a place would make a small file large. */
 static void refuse_shared(Bytes f, const SafeEntry entries[], int n)
 {
     const SafeEntry *last = &entries[n - 1];

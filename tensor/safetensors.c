@@ -88,6 +88,28 @@ void safetensors_to_reals(const SafeEntry *entry, Real *out)
         out[i] = dtypes[entry->dtype].decode(p);
 }
 
+bool host_has_highest_first(void)
+{
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 0;
+}
+
+void safetensors_reorder(void *out, const void *in, size_t count, size_t size,
+                         bool highest_first)
+{
+    uint8_t *to = out;
+    const uint8_t *from = in;
+    for (size_t i = 0; i < count * size; i += size)
+        for (size_t k = 0; k < size; k++)
+            to[i + k] = from[i + (highest_first ? size - 1 - k : k)];
+}
+
+void safetensors_to_host(const SafeEntry *entry, void *out)
+{
+    safetensors_reorder(out, entry->data, entry->count, dtype_size(entry->dtype),
+                        host_has_highest_first());
+}
+
 /* ---- reading ---------------------------------------------------------------------- */
 
 static Dtype read_dtype(const Json *tensor, const char *where)

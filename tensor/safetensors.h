@@ -72,6 +72,15 @@ const char *safetensors_metadata(const SafeTensors *file, const char *key);
  * DTYPE_REAL keep their bits. */
 void safetensors_to_reals(const SafeEntry *entry, Real *out);
 
+/* The same without a change of type: out[entry->count], as the host stores them. */
+void safetensors_to_host(const SafeEntry *entry, void *out);
+
+/* Copies numbers of `size` bytes from the order of a file to that of a host, or back;
+ * they differ where the highest byte comes first. */
+void safetensors_reorder(void *out, const void *in, size_t count, size_t size,
+                         bool highest_first);
+bool host_has_highest_first(void);
+
 /* Writes the metadata and the entries in the given order; equal input gives equal bytes.
  * Fails if two names are equal, or if the disk does; stops at a name or a shape that the
  * reader would refuse. */

@@ -58,18 +58,16 @@ static Text make_header(Arena *a, const SafeEntry entries[], int count,
 /* Hands the array's numbers on as the file has them: lowest byte first. */
 static void pour(const SafeEntry *e, void (*take)(void *, const void *, size_t), void *to)
 {
-    const uint16_t one = 1;
-    bool little = *(const uint8_t *)&one == 1;
     size_t count = count_elements(e), size = dtype_size(e->dtype);
     const uint8_t *data = e->data;
-    if (little) {
+    if (!host_has_highest_first()) {
         take(to, data, count * size);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        uint8_t reversed[8];
-        for (size_t k = 0; k < size; k++) reversed[k] = data[i * size + size - 1 - k];
-        take(to, reversed, size);
+        uint8_t number[8];
+        safetensors_reorder(number, data + i * size, 1, size, true);
+        take(to, number, size);
     }
 }
 

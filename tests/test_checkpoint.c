@@ -1,4 +1,5 @@
-/* Checkpoints: every single bit of one is guarded, and what does not fit gets a sentence. */
+/* Checkpoints: every single bit of one is guarded, and what does not fit gets a
+ * sentence. */
 #include <string.h>
 
 #include "nn/checkpoint.h"
@@ -96,8 +97,8 @@ static void what_does_not_fit_is_told(void)
     tear_down(&f);
 }
 
-/* Rule 22 of tests/test_safetensors.c: another model's names or shapes, found before there is
- * memory for its parameters. */
+/* Rule 22 of tests/test_safetensors.c: another model's names or shapes, found before
+ * there is memory for its parameters. */
 static void another_model_is_refused(void)
 {
     Fixture f;
@@ -140,8 +141,8 @@ static void what_is_not_finite_is_not_written(void)
 }
 
 static const Test tests[] = {
-    T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told), T(another_model_is_refused),
-    T(what_is_not_finite_is_not_written),
+    T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told),
+    T(another_model_is_refused), T(what_is_not_finite_is_not_written),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -1,5 +1,5 @@
-/* A configuration from a file: every entry is there, of its kind and within its limits, or the
- * network it describes is refused, before anything is allocated for it. */
+/* A configuration from a file: every entry is there, of its kind and within its limits,
+ * or the network it describes is refused, before anything is allocated for it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +43,8 @@ static void every_entry_is_needed_and_has_its_kind(void)
 {
     const char *text = seed();
     int entries = 0;
-    const Json *c = json_parse(&arena, (Bytes){"c.json", (const uint8_t *)text, strlen(text)});
+    Bytes bytes = {"c.json", (const uint8_t *)text, strlen(text)};
+    const Json *c = json_parse(&arena, bytes);
     for (const Json *e = c->child; e; e = e->next, entries++) {
         check_refused(e->name, NULL, TEXT("c.json: \"%s\" is missing", e->name));
         check_refused(e->name, "null", TEXT("c.json: \"%s\" is null", e->name));
@@ -57,26 +58,32 @@ static void numbers_have_limits(void)
 {
     static const struct { const char *key, *value, *words; } bad[] = {
         {"base", "-1", "want 0 to 16777216"}, {"base", "16777217", "want 0 to 16777216"},
-        {"base", "4.0", "an integer was expected"}, {"base", "8193", "1 to 8192 are possible"},
+        {"base", "4.0", "an integer was expected"},
+        {"base", "8193", "1 to 8192 are possible"},
         {"base", "99999999999999999999", "an integer was expected"},
-        {"seed", "1e3", "an integer was expected"}, {"lr", "1e999", "too large for a double"},
+        {"seed", "1e3", "an integer was expected"},
+        {"lr", "1e999", "too large for a double"},
         {"mult", "[1,1e300]", "level 1 of the U-Net has 4 * 1e+300"},
         {"mult", "[1,1,1,1,1,1,1,1,1]", "has 9 numbers, at most 8"},
         {"mult", "[]", "0 levels"}, {"mult", "[0.1]", "0 channels"},
         {"mult", "[\"1\"]", "\"mult\"[0] is not a number"},
         {"attention", "[16777217]", "want 0 to"}, {"attention", "[-1]", "want 0 to"},
         {"attention", "[1.5]", "not an integer of 32 bits"},
-        {"blocks", "0", "0 blocks a level; 1 to 7 are possible"}, {"blocks", "8", "1 to 7 are"},
+        {"blocks", "0", "0 blocks a level; 1 to 7 are possible"},
+        {"blocks", "8", "1 to 7 are"},
         {"patch", "65", "1 to 64 are"}, {"patch", "3", "do not fit this U-Net"},
         {"height", "0", "0 a height"}, {"width", "65537", "1 to 65536 are possible"},
         {"channels", "1025", "1 to 1024 are"}, {"out_channels", "0", "1 to 1024 are"},
         {"first", "8193", "1 to 8192 are"}, {"classes", "1048577", "0 to 1.04858e+06"},
         {"groups", "0", "1 to 8192 are"}, {"heads", "0", "1 to 8192 are"},
-        {"heads", "3", "heads must divide"}, {"taps", "5", "2 to 4 are"}, {"taps", "3", "3 taps"},
+        {"heads", "3", "heads must divide"},
+        {"taps", "5", "2 to 4 are"},
+        {"taps", "3", "3 taps"},
         {"embed_mult", "65", "1 to 64 are"}, {"wave_mult", "65", "1 to 64 are"},
         {"skip_kernel", "8", "1 to 7 are"}, {"augment", "1025", "0 to 1024 are"},
     };
-    for (int i = 0; i < NELEM(bad); i++) check_refused(bad[i].key, bad[i].value, bad[i].words);
+    for (int i = 0; i < NELEM(bad); i++)
+        check_refused(bad[i].key, bad[i].value, bad[i].words);
 }
 
 static const Test tests[] = {

@@ -69,6 +69,8 @@ static void what_cannot_be_done_is_told(void)
     check_stops(read_it, in_folder("nothing"), "cannot read ");
     check_stops(read_it, in_folder("folder"), "is a folder; a file was expected");
     check_stops(read_it, "/dev/null", "is not a regular file");
+    char *shorter = "/sys/kernel/mm/transparent_hugepage/enabled";  /* than it says */
+    if (file_exists(shorter)) check_stops(read_it, shorter, "it shrank while being read");
     check_stops(write_it, in_folder("nowhere/x"), "cannot write ");
     check_stops(write_it, in_folder("folder"), "cannot write ");
     check(!file_exists(in_folder("folder.new")));
@@ -80,7 +82,8 @@ static void what_cannot_be_done_is_told(void)
     check_stops(lock_it, in_folder("nowhere/x"), "cannot write ");
 }
 
-/* The child has the lock until it is gone; then what it wrote into the file means nothing. */
+/* The child has the lock until it is gone; then what it wrote into the file means
+ * nothing. */
 static void a_lock_has_one_owner(void)
 {
     char *path = in_folder("lock"), byte;
@@ -94,7 +97,8 @@ static void a_lock_has_one_owner(void)
         _exit(0);
     }
     check_int(read(ready[0], &byte, 1), 1);
-    check_stops(lock_it, path, arena_printf(&arena, "the run is in use by process %d;", child));
+    check_stops(lock_it, path,
+                arena_printf(&arena, "the run is in use by process %d;", child));
     close(stop[1]);
     waitpid(child, NULL, 0);
     check(error_catch(lock_it, path) == NULL);

@@ -1,5 +1,5 @@
-/* The seeds of `make fuzz`: each format reads its whole ones, and survives those that once did
- * harm, which are called found-SOMETHING. */
+/* The seeds of `make fuzz`: each format reads its whole ones, and survives those that
+ * once did harm, which are called found-SOMETHING. */
 #include <stdio.h>
 #include <string.h>
 

@@ -203,12 +203,13 @@ static void a_header_has_a_limit(void)
     memset(data, ' ', size);
     memcpy(data, "\x93NUMPY\2\0", 8);
     for (int i = 0; i < 4; i++) data[8 + i] = (uint8_t)(n >> 8 * i);
-    check_stops(parse_bytes, (&(Bytes){"a.npy", data, size}), "65537 bytes, at most 65536 are");
+    Bytes file = {"a.npy", data, size};
+    check_stops(parse_bytes, &file, "65537 bytes, at most 65536 are");
     data[10] = 2;
-    check_stops(parse_bytes, (&(Bytes){"a.npy", data, size}), "is cut short");
+    check_stops(parse_bytes, &file, "is cut short");
 }
 
-/* The directory of a zip of two arrays, changed at an offset from a record's beginning. */
+/* The directory of a zip of two arrays, changed at an offset from a record's start. */
 static void check_zip_damage(int record, size_t offset, int value, const char *words)
 {
     const char *path = in_folder("samples.npz");
@@ -225,7 +226,7 @@ static void damage_of_a_zip_is_told(void)
 {
     check_zip_damage(2, 0, 0, "without a directory");
     check_zip_damage(2, 10, 4097, "4097 arrays, at most 4096 are allowed");
-    check_zip_damage(2, 10, 4096, "points beyond its end");     /* its directory is not so long */
+    check_zip_damage(2, 10, 4096, "points beyond its end");     /* not so long */
     check_zip_damage(2, 10, 3, "points beyond its end");
     check_zip_damage(2, 16, 0xffff, "points beyond its end");
     check_zip_damage(0, 0, 0, "its zip is damaged");
@@ -246,7 +247,8 @@ static void a_name_has_a_limit(void)
     data[28] = LENGTH & 255, data[29] = LENGTH >> 8;
     memset(data + 46 + LENGTH, 0, 22);
     memcpy(data + 46 + LENGTH, "PK\5\6\0\0\0\0\1\0\1\0", 12);
-    check_stops(parse_bytes, (&(Bytes){"a.npz", data, SIZE}), "513 bytes, at most 512 are");
+    Bytes file = {"a.npz", data, SIZE};
+    check_stops(parse_bytes, &file, "513 bytes, at most 512 are");
 }
 
 /* Every beginning of a zip, and every zip with one byte inverted, is read or refused. */

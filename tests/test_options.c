@@ -25,9 +25,12 @@ static void parse(void *line)
 {
     f = (Fixture){.number = 7};
     const Option options[] = {
-        {"flag", OPTION_FLAG, &f.flag, NULL, "", 0}, {"number", OPTION_INT, &f.number, "N", "", 0},
-        {"steps", OPTION_LONG, &f.steps, "N", "", 0}, {"rate", OPTION_REAL, &f.rate, "X", "", 0},
-        {"text", OPTION_TEXT, &f.text, "T", "", 0}, {"list", OPTION_INTS, f.list, "A,B", "", 0},
+        {"flag", OPTION_FLAG, &f.flag, NULL, "", 0},
+        {"number", OPTION_INT, &f.number, "N", "", 0},
+        {"steps", OPTION_LONG, &f.steps, "N", "", 0},
+        {"rate", OPTION_REAL, &f.rate, "X", "", 0},
+        {"text", OPTION_TEXT, &f.text, "T", "", 0},
+        {"list", OPTION_INTS, f.list, "A,B", "", 0},
         {"rates", OPTION_REALS, f.rates, "A,B", "", 0}, {0},
     };
     memcpy(f.options, options, sizeof options);
@@ -60,15 +63,21 @@ static void ask(void *name) { options_given(f.options, name); }
 static void refuses_everything_else(void)
 {
     static char lines[][2][64] = {
-        {"--nux 3", "unknown option --nux; did you mean"}, {"--numbers 3", "mean --number?"},
-        {"--zebra", "--help lists them"}, {"--", "--help lists them"}, {"--=3", "--help lists"},
+        {"--nux 3", "unknown option --nux; did you mean"},
+        {"--numbers 3", "mean --number?"},
+        {"--zebra", "--help lists them"},
+        {"--", "--help lists them"},
+        {"--=3", "--help lists"},
         {"--number", "--number needs a value: N"}, {"--flag=1", "--flag takes no value"},
         {"one two three", "one word too many: three"},
-        {"--number -1", "a whole number, not negative"}, {"--number 1.5", "a whole number"},
+        {"--number -1", "a whole number, not negative"},
+        {"--number 1.5", "a whole number"},
         {"--number 2147483648", "a whole number"}, {"--number=", "a whole number"},
-        {"--number 3x", "a whole number"}, {"--steps 9223372036854775808", "a whole number"},
+        {"--number 3x", "a whole number"},
+        {"--steps 9223372036854775808", "a whole number"},
         {"--rate -1", "a number, not negative"}, {"--rate nan", "a number, not negative"},
-        {"--rate inf", "a number, not negative"}, {"--rate 1e999", "a number, not negative"},
+        {"--rate inf", "a number, not negative"},
+        {"--rate 1e999", "a number, not negative"},
         {"--rate x", "a number, not negative"}, {"--rate 1,2", "a number, not negative"},
         {"--list 0", "one to eight whole numbers"}, {"--list 1,", "one to eight whole"},
         {"--list ,1", "one to eight whole"}, {"--list 1,2,3,4,5,6,7,8,9", "one to eight"},
@@ -76,7 +85,8 @@ static void refuses_everything_else(void)
         {"--list 99999999999999999999", "one to eight whole"},
         {"--rates 0", "one to eight numbers"}, {"--rates nan", "one to eight numbers"},
         {"--rates 1e7", "one to eight numbers"}, {"--rates 1,,2", "one to eight numbers"},
-        {"--rates 1,1,1,1,1,1,1,1,1", "one to eight numbers"}, {"--rates 1x", "one to eight"},
+        {"--rates 1,1,1,1,1,1,1,1,1", "one to eight numbers"},
+        {"--rates 1x", "one to eight"},
     };
     for (int i = 0; i < NELEM(lines); i++) check_stops(parse, lines[i][0], lines[i][1]);
     parse("");

@@ -98,25 +98,26 @@ static void a_spike_of_the_loss_is_noted(void)
 
 static void step_once(void *training) { double norm; training_step(training, &norm); }
 
-/* A bad step moves nothing but the count of steps; ten in a row are told, by operation. */
+/* A bad step moves nothing but the count of steps; ten in a row are told. */
 static void steps_that_are_not_finite_are_left_out(void)
 {
     Training t = set_up(0);
     t.folder = "nowhere";
     Params *p = &t.model.params;
     Real *before = params_block(p), *average = params_block(p), good = p->value[0];
-    memcpy(average, t.model.ema.value[0], p->size * sizeof *average);
+    size_t bytes = p->size * sizeof *before;
+    memcpy(average, t.model.ema.value[0], bytes);
     for (int round = 0; round < 2; round++) {
         for (int bad = 1; bad < MOST_SKIPPED; bad++) {
             p->value[0] = (Real)NAN;
-            memcpy(before, p->value, p->size * sizeof *before);
+            memcpy(before, p->value, bytes);
             step_once(&t);
-            check(memcmp(before, p->value, p->size * sizeof *before) == 0);
+            check(memcmp(before, p->value, bytes) == 0);
             check_int(t.skipped, round * (MOST_SKIPPED - 1) + bad);
             check_int(t.model.optimizer.step, t.skipped + round);
         }
         p->value[0] = good;
-        if (round == 0) check(memcmp(average, t.model.ema.value[0], p->size * sizeof *average) == 0);
+        if (round == 0) check(memcmp(average, t.model.ema.value[0], bytes) == 0);
         step_once(&t);
         check(p->value[0] != good && isfinite(p->value[0]) && isfinite(t.smooth));
         good = p->value[0];

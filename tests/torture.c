@@ -1,15 +1,15 @@
-/* `make torture`: the program under a disk that fills up, breaks or is interrupted, under memory
- * that runs out, and killed at every call that changes the disk (torture_calls.c tells how) and
- * at moments of chance (torture_process.c).
+/* `make torture`: the program under a disk that fills up, breaks or is interrupted, under
+ * memory that runs out, and killed at every call that changes the disk (torture_calls.c
+ * tells how) and at moments of chance (torture_process.c).
  *
- * Whatever happened, the checkpoint must be that of some step, whole; and the run, gone on with
- * in a world in order and with other threads, must end in the same bytes as one that nothing
- * ever happened to. */
+ * Whatever happened, the checkpoint must be that of some step, whole; and the run, gone
+ * on with in a world in order and with other threads, must end in the same bytes as one
+ * that nothing ever happened to. */
 #include "tests/torture.h"
 
 #include <stdio.h>
 
-/* ---- the disk ------------------------------------------------------------------------ */
+/* ---- the disk ---------------------------------------------------------------------- */
 
 static void suffer_everywhere(const char *action, int code, const char *words)
 {
@@ -17,16 +17,18 @@ static void suffer_everywhere(const char *action, int code, const char *words)
     for (int fresh = 0; fresh < 2; fresh++) {
         long calls = count_calls(command(fresh, "x")).disk;
         for (long n = 1; n <= calls; n++) suffer(action, n, fresh, code, words);
-        printf("%s at each of %ld calls, %s\n", action, calls, fresh ? "a new run" : "resumed");
+        printf("%s at each of %ld calls, %s\n", action, calls,
+               fresh ? "a new run" : "resumed");
     }
 }
 
 static void killed_before_each_call(void) { suffer_everywhere("kill", 128 + 9, NULL); }
 static void killed_within_each_call(void) { suffer_everywhere("tear", 128 + 9, NULL); }
-static void the_disk_is_full(void) { suffer_everywhere("ENOSPC", 1, "cannot write "); }
-static void the_quota_is_used_up(void) { suffer_everywhere("EDQUOT", 1, "cannot write "); }
-static void the_disk_becomes_read_only(void) { suffer_everywhere("EROFS", 1, "cannot write "); }
-static void a_call_fails(void) { suffer_everywhere("EIO", 1, "cannot write "); }
+static void cannot_write(const char *why) { suffer_everywhere(why, 1, "cannot write "); }
+static void the_disk_is_full(void) { cannot_write("ENOSPC"); }
+static void the_quota_is_used_up(void) { cannot_write("EDQUOT"); }
+static void the_disk_becomes_read_only(void) { cannot_write("EROFS"); }
+static void a_call_fails(void) { cannot_write("EIO"); }
 
 static void interrupted_and_short_writes_go_on(void)
 {
@@ -37,7 +39,7 @@ static void interrupted_and_short_writes_go_on(void)
     }
 }
 
-/* ---- memory -------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------ */
 
 /* Refused once, or from there on: then what is done on the way out finds none either. */
 static const struct { const char *place, *page; } refusals[] = {
@@ -55,8 +57,8 @@ static void memory_runs_out_in_training(void)
             for (long n = 1; n <= c.pages; n++)
                 suffer(refusals[r].page, n, fresh, 1, "out of memory: wanted ");
         }
-        printf("memory refused at %ld places, %ld times by the system, %s\n", c.places, c.pages,
-               fresh ? "a new run" : "resumed");
+        printf("memory refused at %ld places, %ld times by the system, %s\n", c.places,
+               c.pages, fresh ? "a new run" : "resumed");
     }
 }
 
@@ -72,8 +74,8 @@ static void refuse(const char *action, long n, const char *args)
 static void memory_runs_out_in_sampling(void)
 {
     prepare();
-    const char *args = TEXT("sample %s/step%d --count 2 --sample-steps 2 --threads 1 --out %s/s.npz",
-                            test_folder(), LAST, test_folder());
+    const char *args = TEXT("sample %s/step%d --count 2 --sample-steps 2 --threads 1 "
+                            "--out %s/s.npz", test_folder(), LAST, test_folder());
     Counts c = count_calls(args);
     for (int r = 0; r < NELEM(refusals); r++) {
         for (long n = 1; n <= c.places; n++) refuse(refusals[r].place, n, args);

@@ -1,4 +1,5 @@
-/* What the parts of `make torture` share: a small run, and what happened to a copy of it. */
+/* What the parts of `make torture` share: a small run, and what happened to a copy of
+ * it. */
 #ifndef TESTS_TORTURE_H
 #define TESTS_TORTURE_H
 
@@ -17,29 +18,30 @@ const char *checkpoint(const char *run);
 /* The program to torture, from the environment. */
 const char *program(void);
 
-/* Runs it under a fault (torture_calls.c); returns the exit code, or 128 + signal.  What it said
- * is in the file "output". */
+/* Runs it under a fault (torture_calls.c); returns the exit code, or 128 + signal.  What
+ * it said is in the file "output". */
 int drift(const char *fault, const char *args);
 bool output_has(const char *words);
 bool same_files(const char *x, const char *y);
 
-/* Makes the pictures and, for each step, a run that ended there with nothing in its way. */
+/* Makes the pictures and, for each step, a run that ended there with nothing in its
+ * way. */
 void prepare(void);
 
 /* A data set and options for `drift train`. */
 const char *options(void);
 
-/* A command on a folder of its own, made anew: a run from its beginning, or one that goes on from
- * step FIRST. */
+/* A command on a folder of its own, made anew: a run from its beginning, or one that goes
+ * on from step FIRST. */
 const char *command(bool fresh, const char *run);
 
 /* How many calls a command makes that can be made to fail. */
 typedef struct { long disk, pages, places; } Counts;
 Counts count_calls(const char *args);
 
-/* Runs command(fresh) under the fault, which must end with `code` and a sentence with `words`
- * (unless NULL); then the checkpoint must be that of some step, and the run, gone on with, end in
- * the right bytes. */
+/* Runs command(fresh) under the fault, which must end with `code` and a sentence with
+ * `words` (unless NULL); then the checkpoint must be that of some step, and the run, gone
+ * on with, end in the right bytes. */
 void suffer(const char *action, long n, bool fresh, int code, const char *words);
 
 /* The tests that watch a process from outside: torture_process.c. */

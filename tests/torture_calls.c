@@ -1,12 +1,12 @@
 /* A world in which calls go wrong, for `make torture`.
  *
- * The linker (--wrap) puts these functions between the objects of `drift`, compiled as ever,
- * and the system.  DRIFT_FAULT tells what happens, and at which call:
+ * The linker (--wrap) puts these functions between the objects of `drift`, compiled as
+ * ever, and the system.  DRIFT_FAULT tells what happens, and at which call:
  *
  *     kill N          the process is killed before the Nth call that changes the disk
  *     tear N          ... after it; of a write, half has happened
- *     ENOSPC N        from that call on the disk is full; so EDQUOT: the quota is used up;
- *                     EROFS: it has become read-only
+ *     ENOSPC N        from that call on the disk is full; EDQUOT: the quota is used up;
+ *                     EROFS: the disk has become read-only
  *     EIO N           that call alone fails
  *     EINTR 0         every such call is interrupted once
  *     short 0         every write takes half of what it is given
@@ -49,7 +49,7 @@ static bool is(const char *name)
     return strcmp(action, name) == 0;
 }
 
-/* ---- the disk ------------------------------------------------------------------------ */
+/* ---- the disk ---------------------------------------------------------------------- */
 
 int __real_open(const char *path, int flags, ...);
 ssize_t __real_write(int fd, const void *data, size_t bytes);
@@ -126,7 +126,7 @@ int __wrap_rename(const char *from, const char *to)
     return result;
 }
 
-/* ---- memory -------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------ */
 
 int __real_mprotect(void *at, size_t bytes, int how);
 void *__real_arena_alloc(Arena *a, size_t bytes);
@@ -151,7 +151,8 @@ int __wrap_mprotect(void *at, size_t bytes, int how)
 
 enum { MOST_PLACES = 4096 };
 
-/* Counts the places that asked so far; true if this one is the chosen and must get nothing. */
+/* Counts the places that asked so far; true if this one is the chosen and must get
+ * nothing. */
 static bool is_refused(const void *place)
 {
     static const void *seen[MOST_PLACES];

@@ -1,4 +1,5 @@
-/* A process watched from outside: killed when it does not expect it, or left alone for long. */
+/* A process watched from outside: killed when it does not expect it, or left alone for
+ * long. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +22,8 @@ static pid_t start(const char *args)
     _exit(127);
 }
 
-/* Kills drift after so many seconds.  True if it died of that, false if it was through before;
- * a run that ended in any other way is a failure. */
+/* Kills drift after so many seconds.  True if it died of that, false if it was through
+ * before; a run that ended in any other way is a failure. */
 static bool kill_after(double seconds, const char *args)
 {
     int status;
@@ -39,17 +40,18 @@ static bool kill_after(double seconds, const char *args)
 static void compare_and_remove(const char *folder, const char *whole)
 {
     check(same_files(checkpoint(folder), checkpoint(whole)));
-    if (system(TEXT("rm -r %s/%s", test_folder(), folder)) != 0) fail("cannot remove a run");
+    if (system(TEXT("rm -r %s", in_folder(folder))) != 0) fail("cannot remove a run");
 }
 
-/* A hundred kills at moments of chance, each run gone on with, by one to three threads, until it
- * is through; then it must be the same as one that was left in peace. */
+/* A hundred kills at moments of chance, each run gone on with, by one to three threads,
+ * until it is through; then it must be the same as one that was left in peace. */
 void killed_at_any_moment(void)
 {
     enum { KILLS = 100, STEPS = 20 };
     prepare();
     const char *t = test_folder(), *fresh = TEXT("train %s --steps %d", options(), STEPS);
-    const char *resume = TEXT("train --resume %s/k --save-seconds 0 --steps %d", t, STEPS);
+    const char *resume = TEXT("train --resume %s/k --save-seconds 0 --steps %d", t,
+                              STEPS);
     int kills = 0, resumed = 0, completed = 0;
     unsigned state = 1;
     double begin = seconds_now();
@@ -72,15 +74,16 @@ void killed_at_any_moment(void)
         compare_and_remove("k", "whole");
         completed++;
     }
-    printf("killed at %d moments, %d of them after a first checkpoint; %d runs completed\n", kills,
-           resumed, completed);
+    printf("killed at %d moments, %d of them after a first checkpoint; %d runs completed\n",
+           kills, resumed, completed);
     check_int(kills, KILLS);
     check(resumed >= KILLS / 3 && completed >= 2);
 }
 
-/* ---- a long run ---------------------------------------------------------------------- */
+/* ---- a long run -------------------------------------------------------------------- */
 
-/* In a third of the time: the most memory that the process ever had (kB), the fewest open files. */
+/* In a third of the time: the most memory that the process ever had (kB), the fewest open
+ * files. */
 typedef struct { long peak; int files; } Use;
 
 static void look_at(pid_t process, Use *u)
@@ -99,16 +102,17 @@ static void look_at(pid_t process, Use *u)
     arena_rewind(&arena, mark);
 }
 
-/* Trains for MINUTES with a checkpoint every second and pictures in between.  After the first third
- * of the time it needs no page more than before, and keeps no more files open; and the run made in
- * two pieces ends in the same bytes. */
+/* Trains for MINUTES with a checkpoint every second and pictures in between.  After the
+ * first third of the time it needs no page more than before, and keeps no more files
+ * open; and the run made in two pieces ends in the same bytes. */
 void a_long_run_stays_as_it_is(void)
 {
     prepare();
     const char *t = test_folder(), *told = getenv("MINUTES");
     double minutes = told ? strtod(told, NULL) : 1, begin = seconds_now();
     const char *args = TEXT("train %s --save-seconds 1", options());
-    pid_t child = start(TEXT("%s --minutes %g --threads 1 --out %s/long", args, minutes, t));
+    pid_t child = start(TEXT("%s --minutes %g --threads 1 --out %s/long", args, minutes,
+                             t));
     Use third[3] = {{0, INT_MAX}, {0, INT_MAX}, {0, INT_MAX}};
     int status;
     for (; waitpid(child, &status, WNOHANG) == 0; usleep(50000)) {
@@ -123,9 +127,10 @@ void a_long_run_stays_as_it_is(void)
     const char *text = TEXT("%.*s", (int)output.size, (const char *)output.data);
     const char *done = strstr(text, "done at step ");
     long steps = done ? strtol(done + 13, NULL, 10) : 0;
-    printf("%ld steps: %ld kB and %d files, then %ld kB and %d files\n", steps, third[0].peak,
-           third[1].files, third[2].peak, third[2].files);
-    check_int(drift("", TEXT("%s --steps %ld --threads 2 --out %s/k", args, steps / 2, t)), 0);
+    printf("%ld steps: %ld kB and %d files, then %ld kB and %d files\n", steps,
+           third[0].peak, third[1].files, third[2].peak, third[2].files);
+    const char *half = TEXT("%s --steps %ld --threads 2 --out %s/k", args, steps / 2, t);
+    check_int(drift("", half), 0);
     check_int(drift("", TEXT("train --resume %s/k --steps %ld --threads 3", t, steps)), 0);
     compare_and_remove("k", "long");
 }

@@ -27,8 +27,8 @@ const char *program(void)
 
 int drift(const char *fault, const char *args)
 {
-    int status = system(TEXT("DRIFT_FAULT='%s' exec %s %s > %s 2>&1", fault, program(), args,
-                             in_folder("output")));
+    int status = system(TEXT("DRIFT_FAULT='%s' exec %s %s > %s 2>&1", fault, program(),
+                             args, in_folder("output")));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -64,8 +64,8 @@ void prepare(void)
         png_write(TEXT("%s/dots/%c_%d.png", test_folder(), "ab"[i % 2], i), &image);
     }
     for (int step = 1; step <= LAST; step++)
-        if (drift("", TEXT("train %s --steps %d --threads 1 --out %s/step%d", options(), step,
-                           test_folder(), step)))
+        if (drift("", TEXT("train %s --steps %d --threads 1 --out %s/step%d", options(),
+                           step, test_folder(), step)))
             fail("drift does not even train in a world in order");
 }
 
@@ -74,9 +74,9 @@ const char *command(bool fresh, const char *run)
     const char *t = test_folder();
     const char *copy = fresh ? "true" : TEXT("cp -r %s/step%d %s/%s", t, FIRST, t, run);
     if (system(TEXT("rm -rf %s/%s; %s", t, run, copy)) != 0) fail("cannot copy a run");
-    return fresh ? TEXT("train %s --steps %d --threads 1 --out %s/%s", options(), LAST, t, run)
-                 : TEXT("train --resume %s/%s --steps %d --save-seconds 0 --threads 1", t, run,
-                        LAST);
+    const char *how = TEXT("--steps %d --save-seconds 0 --threads 1", LAST);
+    return fresh ? TEXT("train %s %s --out %s/%s", options(), how, t, run)
+                 : TEXT("train --resume %s/%s %s", t, run, how);
 }
 
 Counts count_calls(const char *args)
@@ -84,7 +84,8 @@ Counts count_calls(const char *args)
     Counts c = {0};
     check_int(drift("count 0", args), 0);
     Bytes text = file_read(&arena, in_folder("output"));
-    const char *line = strstr(TEXT("%.*s", (int)text.size, (const char *)text.data), "counts ");
+    const char *said = TEXT("%.*s", (int)text.size, (const char *)text.data);
+    const char *line = strstr(said, "counts ");
     if (!line || sscanf(line, "counts %ld %ld %ld", &c.disk, &c.pages, &c.places) != 3)
         fail("this drift was not linked with torture_calls.c");
     return c;
@@ -99,14 +100,14 @@ static bool is_whole(const char *run)
     return whole;
 }
 
-/* Goes on with the run, or begins anew if it has no checkpoint; does it end as it should? */
+/* Goes on with the run, or begins anew if it has no checkpoint; does it end as it
+ * should? */
 static bool recovers(const char *run)
 {
     bool begun = file_exists(checkpoint(run));
-    const char *t = test_folder();
-    int code = drift("", begun ? TEXT("train --resume %s/%s --steps %d --threads 2", t, run, LAST)
-                               : TEXT("train %s --steps %d --threads 2 --out %s/%s", options(),
-                                      LAST, t, run));
+    const char *what = begun ? TEXT("--resume %s", in_folder(run))
+                             : TEXT("%s --out %s", options(), in_folder(run));
+    int code = drift("", TEXT("train %s --steps %d --threads 2", what, LAST));
     return code == 0 && same_files(checkpoint(run), checkpoint(TEXT("step%d", LAST)));
 }
 
@@ -119,7 +120,8 @@ void suffer(const char *action, long n, bool fresh, int code, const char *words)
     if (got != code) trouble = TEXT("exit code %d", got);
     else if (words && !output_has(words)) trouble = "not the sentence";
     else if (!is_whole("x")) trouble = "the checkpoint is not that of a step";
-    else if (code == 1 && file_exists(TEXT("%s.new", checkpoint("x")))) trouble = "a file is left";
+    else if (code == 1 && file_exists(TEXT("%s.new", checkpoint("x"))))
+        trouble = "a file is left";
     else if (!recovers("x")) trouble = "the run does not end in the same bytes";
     if (trouble) {
         printf("%s: %s: %s\n", args, fault, trouble);

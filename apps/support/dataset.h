@@ -46,8 +46,8 @@ Dataset mnist_load(Arena *a, const char *folder, DatasetPart part);
 Dataset cifar_load(Arena *a, const char *folder, DatasetPart part);
 Dataset pictures_load(Arena *a, const char *folder, DatasetPart part);
 
-/* The same from files in memory, unpacked.  The set points into IDX files, whose labels may be
- * missing (data NULL); CIFAR-10's n batches are copied into the arena. */
+/* The same from files in memory, unpacked.  The set points into IDX files, whose labels
+ * may be missing (data NULL); CIFAR-10's n batches are copied into the arena. */
 Dataset idx_parse(Bytes images, Bytes labels);
 Dataset cifar_parse(Arena *a, const Bytes batches[], int n);
 

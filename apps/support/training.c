@@ -123,7 +123,7 @@ static void draw_levels(Training *t)
     arena_rewind(scratch(), mark);
 }
 
-/* ---- a step ----------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------ */
 
 /* Puts a part of the batch on the tape; returns the loss of each sample. */
 static Var *put_on_tape(Training *t, int first, int count, Batch *b)
@@ -138,8 +138,8 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
     return objective_loss(&pass, &m->net, &m->process, b);
 }
 
-/* Adds the losses of samples first ... first+N-1, those that are finite, to the sums by quartile
- * of t; returns the sum of all. */
+/* Adds the losses of samples first ... first+N-1, those that are finite, to the sums by
+ * quartile of t; returns the sum of all. */
 static double count_losses(Training *t, int first, int N, const Var *losses)
 {
     double sum = 0;
@@ -181,9 +181,9 @@ double training_gradient(Training *t)
 static noreturn void report_not_finite(Training *t)
 {
     long step = t->model.optimizer.step;
-    fprintf(stderr, "drift: %d steps in a row, up to step %ld, gave a loss or a gradient that is "
-            "not finite; the last checkpoint in %s is kept.  A smaller --lr usually helps.\n",
-            MOST_SKIPPED, step, t->folder);
+    fprintf(stderr, "drift: %d steps in a row, up to step %ld, gave a loss or a gradient "
+            "that is not finite; the last checkpoint in %s is kept.  A smaller --lr "
+            "usually helps.\n", MOST_SKIPPED, step, t->folder);
     t->tape.check_finite = true;
     training_gradient(t);
     fail("all operations of step %ld are finite, but the norm of its gradients is not",

@@ -29,7 +29,7 @@ typedef struct {
     Arena arena;
     uint32_t *order;            /* the permutation of epoch `epoch` */
     long epoch;
-    int *times;                 /* of this step's batch (timesteps.h), with their levels and */
+    int *times;                 /* of this step's batch (timesteps.h), their levels and */
     Level *levels;
     double *weights;            /* the weights of their losses */
     double seconds;             /* spent training, in this process and earlier ones */
@@ -50,10 +50,10 @@ void training_open_dataset(Training *t);
 /* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
 double training_gradient(Training *t);
 
-/* One step; returns the loss and sets *norm, the norm of the gradient before clipping.
- * If either is not finite the step is left out: no weight moves, and the next step has other
- * samples.  At MOST_SKIPPED such steps in a row, fails and names the first operation whose result
- * was not finite. */
+/* One step; returns the loss and sets *norm, the norm of the gradient before clipping. If
+ * either is not finite the step is left out: no weight moves, and the next step has other
+ * samples.  At MOST_SKIPPED such steps in a row, fails and names the first operation
+ * whose result was not finite. */
 double training_step(Training *t, double *norm);
 
 /* Steps until a limit is reached or a signal arrives; writes into the run folder.

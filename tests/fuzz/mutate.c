@@ -1,9 +1,9 @@
 /* `make fuzz`: feeds each format with damaged copies of its seeds, for MINUTES in all.
  *
- * An input is a seed, or two cut and joined, with one to eight changes: a bit, a byte, a number
- * of interest, a piece removed, repeated or set to one byte, an end cut off.  A child process
- * does the work; the input on trial lies in memory shared with it, so when the child dies, or
- * hangs, the parent keeps it as build/fuzz/crash-FORMAT. */
+ * An input is a seed, or two cut and joined, with one to eight changes: a bit, a byte, a
+ * number of interest, a piece removed, repeated or set to one byte, an end cut off.  A
+ * child process does the work; the input on trial lies in memory shared with it, so when
+ * the child dies, or hangs, the parent keeps it as build/fuzz/crash-FORMAT. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,8 @@ static void change(Trial *in)
 
 static void make_input(Trial *in, const Bytes seeds[], int count)
 {
-    const Bytes *seed = &seeds[chance((size_t)count)], *other = &seeds[chance((size_t)count)];
+    const Bytes *seed = &seeds[chance((size_t)count)];
+    const Bytes *other = &seeds[chance((size_t)count)];
     in->size = 0;
     append(in, seed->data, seed->size);
     if (chance(8) == 0) {
@@ -85,7 +86,8 @@ static void make_input(Trial *in, const Bytes seeds[], int count)
 }
 
 /* The child: feeds the target until the time is up. */
-static void work(const Target *t, const Bytes seeds[], int count, double end, Trial *trial)
+static void work(const Target *t, const Bytes seeds[], int count, double end,
+                 Trial *trial)
 {
     do {
         alarm(HANG_SECONDS);
@@ -102,8 +104,8 @@ static void keep(const char *name, const Trial *trial, int status)
     char path[64];
     snprintf(path, sizeof path, "build/fuzz/crash-%s", name);
     file_write(path, trial->data, trial->size);
-    printf("%s: %s; the input is %s\n", name,
-           WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "hangs" : "crashes", path);
+    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    printf("%s: %s; the input is %s\n", name, hangs ? "hangs" : "crashes", path);
 }
 
 /* Feeds one target for so many seconds; returns whether it took all of it. */
@@ -135,8 +137,8 @@ int main(int argc, char **argv)
     long total = 0;
     folder_make("build/fuzz");
     setvbuf(stdout, NULL, _IOLBF, 0);
-    Trial *trial = mmap(NULL, sizeof *trial, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                        -1, 0);
+    Trial *trial = mmap(NULL, sizeof *trial, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (trial == MAP_FAILED) fail("out of memory");
     state = (uint64_t)(seconds_now() * 1e6);
     for (const Target *t = targets; t->name; t++) count += strstr(t->name, only) != NULL;

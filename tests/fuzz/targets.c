@@ -1,6 +1,6 @@
-/* One function a format, and the entry point that libFuzzer looks for (`make fuzz CC=clang`),
- * which is told the format by the variable FUZZ.  Without libFuzzer mutate.c drives the same
- * functions. */
+/* One function a format, and the entry point that libFuzzer looks for (`make fuzz
+ * CC=clang`), which is told the format by the variable FUZZ.  Without libFuzzer mutate.c
+ * drives the same functions. */
 #include "tests/fuzz/targets.h"
 
 #include <stdlib.h>
@@ -59,7 +59,8 @@ static void fuzz_checkpoint(Bytes input)
     checkpoint_load(&file, &p, &(CheckpointParts){&block, 1, &other, 1});
 }
 
-/* With the network that it describes, whose parameters get names and shapes, but no memory. */
+/* With the network that it describes, whose parameters get names and shapes, but no
+ * memory. */
 static void fuzz_config(Bytes input)
 {
     static Params p;
@@ -76,12 +77,14 @@ static void fuzz_published(Bytes input)
     const uint8_t *line = memchr(input.data, '\n', input.size);
     if (!line) fail("no class");
     size_t length = (size_t)(line - input.data);
-    const char *class = arena_printf(&arena, "%.*s", (int)length, (const char *)input.data);
+    const char *class = arena_printf(&arena, "%.*s", (int)length,
+                                     (const char *)input.data);
     Bytes text = {input.path, line + 1, input.size - length - 1};
     published_net(class, json_parse(&arena, text), 32, 32, input.path);
 }
 
-/* The same with the checksums of the chunks put right: deeper than a checksum lets anyone. */
+/* The same with the checksums of the chunks put right: deeper than a checksum lets
+ * anyone. */
 static void fuzz_png_summed(Bytes input)
 {
     uint8_t *b = (uint8_t *)input.data;
@@ -89,7 +92,8 @@ static void fuzz_png_summed(Bytes input)
         uint32_t length = big_endian_32(b + at);
         if (length > input.size - at - 12) break;
         uint32_t crc = crc32(0, b + at + 4, length + 4);
-        for (int i = 0; i < 4; i++) b[at + 8 + length + i] = (uint8_t)(crc >> 8 * (3 - i));
+        for (int i = 0; i < 4; i++)
+            b[at + 8 + length + i] = (uint8_t)(crc >> 8 * (3 - i));
         at += length + 12;
     }
     fuzz_png(input);
@@ -119,9 +123,12 @@ static void fuzz_options(Bytes input)
     static double rate, rates[MAX_LIST];
     static const char *text;
     Option options[] = {
-        {"flag", OPTION_FLAG, &flag, NULL, "", 0}, {"number", OPTION_INT, &number, "N", "", 0},
-        {"steps", OPTION_LONG, &length, "N", "", 0}, {"rate", OPTION_REAL, &rate, "X", "", 0},
-        {"text", OPTION_TEXT, &text, "T", "", 0}, {"list", OPTION_INTS, list, "A,B", "", 0},
+        {"flag", OPTION_FLAG, &flag, NULL, "", 0},
+        {"number", OPTION_INT, &number, "N", "", 0},
+        {"steps", OPTION_LONG, &length, "N", "", 0},
+        {"rate", OPTION_REAL, &rate, "X", "", 0},
+        {"text", OPTION_TEXT, &text, "T", "", 0},
+        {"list", OPTION_INTS, list, "A,B", "", 0},
         {"rates", OPTION_REALS, rates, "A,B", "", 0}, {0},
     };
     Usage usage = {"drift", "", 2};
@@ -152,7 +159,7 @@ static void run_call(void *argument)
 
 const char *target_run(const Target *t, const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);    /* not from an arena: the sanitizer guards it */
+    uint8_t *copy = malloc(size ? size : 1);    /* which the sanitizer guards */
     if (!copy) abort();
     memcpy(copy, data, size);
     Call call = {t, {"input", copy, size}};
@@ -180,8 +187,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const Target *chosen;
     if (!chosen) {
         const char *name = getenv("FUZZ");
-        for (chosen = targets; chosen->name && name && strcmp(chosen->name, name) != 0; ) chosen++;
-        if (!name || !chosen->name) abort();
+        if (!name) name = "";
+        for (chosen = targets; chosen->name && strcmp(chosen->name, name) != 0; ) chosen++;
+        if (!chosen->name) abort();
     }
     target_run(chosen, data, size);
     return 0;

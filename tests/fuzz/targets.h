@@ -11,8 +11,8 @@ typedef struct {
 
 extern const Target targets[];      /* ended by a NULL name */
 
-/* Runs the target on a copy of the input with nothing behind it, and forgets what it left.
- * Returns NULL if the input was read, else the sentence that refused it. */
+/* Runs the target on a copy of the input with nothing behind it, and forgets what it
+ * left. Returns NULL if the input was read, else the sentence that refused it. */
 const char *target_run(const Target *t, const uint8_t *data, size_t size);
 
 /* Reads the seeds of a target into the arena; returns how many. */
