@@ -193,6 +193,11 @@ static void damage_is_told(void)
     check_damage("NUMPY\1", "NUMPY\4", "not an array of NumPy, version 1 to 3");
     check_damage("'descr'", "'dexcr'", "has no descr");
     check_damage("(2, 3)", "(2; 3)", "its shape cannot be read");
+    check_damage("(2, 3)", "(,2,3)", "its shape cannot be read");
+    check_damage("|u1'", "|u18", "elements of type");
+    check_damage("'|u1'", " |u1 ", "elements of type");
+    check_damage("(2, 3), }          ", "(1,1,1,1,1,1,1,1,1)", "shape cannot be read");
+    check_damage("(2, 3), }              ", "(4294967296,4294967296)", "cannot be read");
 }
 
 /* A .npy of version 2, whose header is all spaces, of so many bytes. */
@@ -251,6 +256,16 @@ static void a_name_has_a_limit(void)
     check_stops(parse_bytes, &file, "513 bytes, at most 512 are");
 }
 
+static void a_cut_file_is_told(void)
+{
+    Bytes f = written((NpyArray){NPY_UINT8, 2, {2, 3}, "abcdef"});
+    for (size_t n = 0; n < f.size; n++) {
+        Bytes cut = {"a.npy", f.data, n};
+        check_stops(parse_bytes, &cut, "a.npy");
+        check(npy_is(cut) == (n >= 6));
+    }
+}
+
 /* Every beginning of a zip, and every zip with one byte inverted, is read or refused. */
 static void no_bytes_make_it_crash(void)
 {
@@ -271,7 +286,8 @@ static const Test tests[] = {
     T(writes_npy_by_hand), T(writes_every_rank), T(writes_labels_lowest_byte_first),
     T(writes_a_zip), T(writes_the_same_bytes_again), T(refuses_what_does_not_fit),
     T(reads_what_was_written), T(damage_is_told), T(a_header_has_a_limit),
-    T(damage_of_a_zip_is_told), T(a_name_has_a_limit), T(no_bytes_make_it_crash),
+    T(damage_of_a_zip_is_told), T(a_name_has_a_limit), T(a_cut_file_is_told),
+    T(no_bytes_make_it_crash),
 };
 
 int main(int argc, char **argv)
