@@ -21,6 +21,9 @@ static const struct {
     {"inpaint", "fill in hidden parts of test pictures", inpaint_main},
     {"denoise", "take noise off test pictures", denoise_main},
     {"flow", "draw the way from noise to points of the plane, of any sampler", flow_main},
+    {"progress", "images on their way: x_t, and the x0 expected there", progress_main},
+    {"fork", "images that share the first part of their way", fork_main},
+    {"interpolate", "images between two test pictures", interpolate_main},
     {"figures", "draw the figures of the chapter on diffusion", figures_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},
@@ -34,7 +37,7 @@ static void print_usage(FILE *to)
     fprintf(to, "drift: diffusion models from scratch\n\n"
                 "usage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].about);
+        fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].about);
     fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
                 "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
 }

@@ -91,26 +91,39 @@ void sample_noise(uint64_t seed, Crowd c, size_t size, int k, double *z)
 {
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < c.N; n++)
-        random_normals(random_stream(seed, PURPOSE_SAMPLE, c.first + (uint64_t)n),
+        random_normals(random_stream(seed, PURPOSE_SAMPLE, c.first + (c.alike ? 0 : (uint64_t)n)),
                        (uint64_t)k * size, size, z + (size_t)n * size);
 }
 
-void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
-                 double *x)
+static void draw_noise(const SamplingOptions *o, Crowd c, size_t size, int k, double *z)
+{
+    sample_noise(o->seed, c, size, k, z);
+    if (o->temperature > 0)
+        for (size_t i = 0; i < (size_t)c.N * size; i++) z[i] *= o->temperature;
+}
+
+void sample_between(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, int end,
+                    Crowd c, double *x)
 {
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);
-    for (; t >= 0; t--) {
-        sample_noise(o->seed, c, d->size, s->T - t, z);
+    for (; t > end; t--) {
+        draw_noise(o, c, d->size, s->T - t, z);
         sample_step(d, s, o, t, c, z, x, x0);
         if (o->watch) o->watch(o->context, x, x0, t);
     }
     arena_rewind(scratch(), mark);
 }
 
+void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
+                 double *x)
+{
+    sample_between(d, s, o, t, -1, c, x);
+}
+
 void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, double *x)
 {
-    sample_noise(o->seed, c, d->size, 0, x);
+    draw_noise(o, c, d->size, 0, x);
     sample_from(d, s, o, s->T - 1, c, x);
 }
 

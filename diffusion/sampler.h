@@ -17,6 +17,8 @@
  * Guidance.  A gradient g of some log r(x) steers the samples towards r (Dhariwal & Nichol 2021):
  * ddpm adds variance * g to the mean (algorithm 1), ddim takes s g off eps_hat (algorithm 2).
  *
+ * Temperature scales all noise, at the start and on the way: below 1 samples are more alike.
+ *
  * The noise of an image depends on the seed and the image's own number only, so image 7 is
  * the same in any batch, with any number of threads. */
 #ifndef DIFFUSION_SAMPLER_H
@@ -43,6 +45,7 @@ typedef struct {
     bool no_clip;                   /* x0_hat may leave [-1, 1] */
     bool keep_eps;                  /* ddim takes eps_hat from x0_hat as it was before clipping,
                                      * as diffusers does; OpenAI's code takes it from after */
+    double temperature;             /* the noise is multiplied by it; 0: 1 */
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
     void (*guide)(void *context, const double *x, const Level *level, int N, double *g);
@@ -70,6 +73,7 @@ typedef struct {
     uint64_t first;
     int N;
     const int *label;               /* [N], or NULL */
+    bool alike;                     /* all have the noise of the first */
 } Crowd;
 
 /* Row k of the noise of each sample of a crowd, z [N, size]: the start for k = 0, then one a step. */
@@ -85,6 +89,12 @@ void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, d
 /* The same from x at step t on. */
 void sample_from(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,
                  double *x);
+
+/* The same from x at step t to x at step end < t; -1 is the image.  Going on from there with
+ * sample_from draws what one call would have drawn; with a crowd of other numbers, other images
+ * that share the way so far (Ho 2020, figure 7). */
+void sample_between(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, int end,
+                    Crowd c, double *x);
 
 /* The same between any two levels, without noise. */
 void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,

@@ -168,6 +168,14 @@ static void a_model_is_measured(void)
     check_drift(0, "2 answers each", "inpaint %s/e --train --mask box %s --repeats 2 --out %s/i.png", t,
                 two, t);
     check_drift(0, "2 answers each", "denoise %s/e --train %s --out %s/i.png", t, two, t);
+    const char *way = "--sample-steps 5 --class 0";
+    check_drift(0, "4 rows of 3", "progress %s/e %s --count 2 --columns 3 --out %s/w.png", t, way, t);
+    check_drift(0, "2 rows of 4", "fork %s/e %s --count 3 --at 1,0.4 --out %s/w.png", t, way, t);
+    const char *mix = TEXT("interpolate %s/e %s --train --count 3 --out %s/w.png", t, way, t);
+    check_drift(0, "1 rows of 5", "%s --at 0.5", mix);
+    check_drift(0, "4 rows of 5", "%s --sampler ddim", mix);
+    check_drift(2, "has the pictures 0 to 15", "%s --to 16", mix);
+    check_drift(2, "want shares of the chain", "%s --at 1.5", mix);
     check_drift(2, "no mask oval", "inpaint %s/e --train --mask oval --sample-steps 5", t);
     check_drift(2, "are for inpaint", "denoise %s/e --as-noisy", t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);

@@ -21,6 +21,8 @@ typedef struct {
      "0: all [50; 18 on a path]", 0},                                                       \
     {"eta", OPTION_REAL, &(s)->by_steps.eta, "X",                                           \
      "noise of ddim: 0 none, 1 as much as ddpm", 0},                                        \
+    {"temperature", OPTION_REAL, &(s)->by_steps.temperature, "X",                           \
+     "of ddpm and ddim, multiplies all noise; 0: 1", 0},                                    \
     {"stops", OPTION_TEXT, &(s)->on_path.stops, "NAME",                                     \
      "of a path: edm, vp, ve or iddpm [edm]", 0},                                           \
     {"path", OPTION_TEXT, &(s)->on_path.schedule, "NAME",                                   \
