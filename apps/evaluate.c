@@ -13,15 +13,16 @@
 #include "apps/support/plot.h"
 #include "apps/support/progress.h"
 #include "apps/support/run.h"
+#include "diffusion/flow.h"
 #include "diffusion/likelihood.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
-enum { PURPOSE_EVALUATE = 11, OPTIONS = 12 };
+enum { PURPOSE_EVALUATE = 11, OPTIONS = 14 };
 
 typedef struct {
     const char *run, *on, *data, *part, *steps, *out;
-    int count, batch, threads;
+    int count, batch, threads, ode, probes;
     long seed;
     bool nll;
 } CommandLine;
@@ -37,6 +38,9 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"data", OPTION_TEXT, &c->data, "FOLDER",
          "where it is [where the run found it]", 0},
         {"sample-steps", OPTION_TEXT, &c->steps, "N", "of the model's steps; 0: all", 0},
+        {"ode", OPTION_INT, &c->ode, "N",
+         "beside the bound, the likelihood by the flow over N noise levels", 0},
+        {"probes", OPTION_INT, &c->probes, "N", "of it, to estimate the trace; 0: exact", 0},
         {"batch", OPTION_INT, &c->batch, "N", "images at a time", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
         {"out", OPTION_TEXT, &c->out, "PREFIX", "writes PREFIX.json, .svg and -rate.svg [RUN/nll]", 0},
@@ -52,6 +56,7 @@ typedef struct {
     int T, images;
     double *bits, *x0_mse, *eps_mse;        /* [T] */
     double total, square, prior;
+    double flow;        /* of what the flow takes in the place of prior and KL */
 } Sums;
 
 /* ---- computing --------------------------------------------------------------------- */
@@ -81,6 +86,24 @@ static void add_bound(Sums *s, const Bound *b, int N)
     }
 }
 
+/* The flow starts where the bound's last step begins, at the same noise. */
+static double flow_sum(const CommandLine *c, Denoiser *d, const Process *p, const double *x0,
+                       const int *label, Noise *noise)
+{
+    size_t N = (size_t)noise->N, mark = arena_mark(scratch());
+    double *eps = arena_new(scratch(), double, N * d->size), sum = 0;
+    double *bits = arena_new(scratch(), double, N);
+    Level low = schedule_level(&p->schedule, 0);
+    Level high = schedule_level(&p->schedule, p->schedule.T - 1);
+    FlowOptions o = {.N = c->ode, .sigma_min = low.s / low.a, .sigma_max = high.s / high.a,
+                     .probes = c->probes, .seed = (uint64_t)c->seed};
+    fill_noise(noise, 0, eps);
+    flow_bits(d, &o, (Crowd){noise->first, noise->N, label}, x0, eps, bits);
+    for (size_t i = 0; i < N; i++) sum += bits[i];
+    arena_rewind(scratch(), mark);
+    return sum;
+}
+
 static Sums measure(Arena *a, const CommandLine *c, Denoiser *d, const Process *p,
                     const Dataset *set)
 {
@@ -102,6 +125,7 @@ static Sums measure(Arena *a, const CommandLine *c, Denoiser *d, const Process *
         Noise noise = {(uint64_t)c->seed, (uint64_t)i, N, d->size};
         Bound b = bound_of(&work, d, p, x0, N, label, (NoiseSource){fill_noise, &noise});
         add_bound(&s, &b, N);
+        if (c->ode) s.flow += flow_sum(c, d, p, x0, label, &noise);
         arena_destroy(&work);
         progress_show(&progress, s.images, c->count, (double)s.images / c->count, "");
     }
@@ -109,6 +133,7 @@ static Sums measure(Arena *a, const CommandLine *c, Denoiser *d, const Process *
     for (int t = 0; t < s.T; t++)
         s.bits[t] /= s.images, s.x0_mse[t] /= s.images, s.eps_mse[t] /= s.images;
     s.total /= s.images, s.square /= s.images, s.prior /= s.images;
+    s.flow /= s.images;
     return s;
 }
 
@@ -142,6 +167,9 @@ static void print_table(const Sums *s, const Schedule *schedule)
     printf("\n%.4f bits/dim, standard error %.4f, on %d images: prior %.5f + KL %.4f + "
            "decoder %.4f\n", s->total, standard_error(s), s->images, s->prior, kl_sum(s),
            s->bits[0]);
+    if (s->flow == 0) return;
+    printf("%.4f bits/dim by the flow: %.4f in the place of prior and KL\n",
+           s->flow + s->bits[0], s->flow);
 }
 
 static void write_json(const char *path, const Sums *s)
@@ -155,6 +183,7 @@ static void write_json(const char *path, const Sums *s)
     json_put_number(&t, "prior", s->prior);
     json_put_number(&t, "kl", kl_sum(s));
     json_put_number(&t, "decoder", s->bits[0]);
+    if (s->flow != 0) json_put_number(&t, "flow", s->flow);
     json_put_numbers(&t, "bits_by_t", s->bits, s->T);
     json_put_numbers(&t, "x0_mse_by_t", s->x0_mse, s->T);
     json_put_numbers(&t, "eps_mse_by_t", s->eps_mse, s->T);
@@ -202,13 +231,15 @@ static CommandLine parse_command_line(int argc, char **argv)
         "all steps\n"
         "above it cost (the rate), and how far x0 predicted there is off (the "
         "distortion).", 1};
-    CommandLine c = {.part = "test", .steps = "0", .count = 32, .batch = 32};
+    CommandLine c = {.part = "test", .steps = "0", .count = 32, .batch = 32,
+                     .probes = 1};
     Option options[OPTIONS];
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1 || !c.nll)
         fail_usage("which run, and measure what?  usage: %s", usage.synopsis);
     if (strcmp(c.part, "test") != 0 && strcmp(c.part, "train") != 0)
         fail_usage("--part %s: want test or train", c.part);
+    if (c.ode == 1) fail_usage("--ode 1: want at least 2 noise levels");
     if (c.count < 1 || c.batch < 1) fail_usage("--count and --batch must be at least 1");
     return c;
 }

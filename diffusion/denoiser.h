@@ -6,6 +6,9 @@
  * Gaussian, the average of a data set weighted by distance, another Denoiser steered by a
  * classifier.  Samplers are written against this interface alone.
  *
+ * Some can tell their derivative too, which likelihoods need (flow.h): the network by walking its
+ * tape backwards, the formulas by formulas.
+ *
  * A Denoiser is a struct whose first member is this one; predict gets it back as `self`. */
 #ifndef DIFFUSION_DENOISER_H
 #define DIFFUSION_DENOISER_H
@@ -34,6 +37,11 @@ struct Denoiser {
     void (*predict)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
                     Answer *answer);
     const Conditioning *conditioning;   /* which levels it knows; NULL: all, and t is not read */
+    /* The derivative of x0_hat, transposed, times e: g [N, size] with
+     *     g_j = sum over i of e_i dx0_hat_i / dx_j,
+     * and x0_hat itself.  NULL where nobody has written it. */
+    void (*pull)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
+                 const double *e, double *x0, double *g);
 };
 
 /* What a network's output means: fills the answer for n numbers from out and, for a process with

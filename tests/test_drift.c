@@ -157,6 +157,7 @@ static void a_model_is_measured(void)
     check_drift(0, "done", "%s --steps 5 --diffusion-steps 20 --variance learned_range "
                 "--loss rescaled_mse --timesteps loss_aware --out %s/e", train(), t);
     check_drift(0, "bits/dim", "evaluate %s/e --nll --count 3 --part train", t);
+    check_drift(0, "bits/dim by the flow", "evaluate %s/e --nll --ode 8 --count 2 --part train", t);
     check(file_exists(in_folder("e/nll.json")) && file_exists(in_folder("e/nll.svg")));
     check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
     check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
