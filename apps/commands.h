@@ -17,6 +17,8 @@ int denoise_main(int argc, char **argv);
 int progress_main(int argc, char **argv);
 int fork_main(int argc, char **argv);
 int interpolate_main(int argc, char **argv);
+int compress_main(int argc, char **argv);
+int decompress_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);

@@ -24,6 +24,8 @@ static const struct {
     {"progress", "images on their way: x_t, and the x0 expected there", progress_main},
     {"fork", "images that share the first part of their way", fork_main},
     {"interpolate", "images between two test pictures", interpolate_main},
+    {"compress", "a picture as the bits that a model needs for it", compress_main},
+    {"decompress", "and back", decompress_main},
     {"figures", "draw the figures of the chapter on diffusion", figures_main},
     {"info", "tell what a run, a checkpoint or a preset holds", info_main},
     {"graph", "list and draw the operations of a training step", graph_main},

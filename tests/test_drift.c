@@ -177,6 +177,18 @@ static void a_model_is_measured(void)
     check_drift(0, "4 rows of 5", "%s --sampler ddim", mix);
     check_drift(2, "has the pictures 0 to 15", "%s --to 16", mix);
     check_drift(2, "want shares of the chain", "%s --at 1.5", mix);
+    const char *ddc = TEXT("--model %s/e --class 1 --channel 4 --out %s/x.ddc", t, t);
+    const char *png = TEXT("%s/b_03.png", pictures());
+    check_drift(0, "chain", "compress %s %s", png, ddc);
+    check_drift(0, "8 x 8 pixels", "decompress %s/x.ddc --model %s/e --out %s/x.png", t, t, t);
+    Image before = png_read(&arena, png), after = png_read(&arena, in_folder("x.png"));
+    check(memcmp(before.pixels, after.pixels, 64) == 0);
+    check_drift(0, "rmse", "compress %s %s --until 9", png, ddc);
+    check_drift(0, "8 x 8", "decompress %s/x.ddc --model %s/e --out %s/x.png", t, t, t);
+    check_drift(2, "the chain has 20 steps", "compress %s %s --until 20", png, ddc);
+    check_drift(2, "which run?", "compress %s", png);
+    check_drift(1, "was not made by", "decompress %s --model %s/e", png, t);
+    check_drift(1, "with another model", "decompress %s/x.ddc --model %s/m", t, t);
     check_drift(2, "no mask oval", "inpaint %s/e --train --mask oval --sample-steps 5", t);
     check_drift(2, "are for inpaint", "denoise %s/e --as-noisy", t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
