@@ -2,8 +2,8 @@
  * (diffusion/codec.h).
  *
  * The file: "DDC1"; checksums of the model's weights and of the picture that comes out, 4
- * bytes each, the highest first; the step at which the chain stops (2 bytes), the bits of a
- * channel, the class + 1 (0: none); then the code. */
+ * bytes each, the highest first; the step at which the chain stops (2 bytes), the bits
+ * of a channel, the class + 1 (0: none); then the code. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static void put_big_endian_32(uint8_t *to, uint32_t number)
     for (int i = 0; i < 4; i++) to[i] = (uint8_t)(number >> (24 - 8 * i));
 }
 
-/* ---- compress -------------------------------------------------------------------------- */
+/* ---- compress --------------------------------------------------------------------- */
 
 /* A PNG file, or the number of a test picture of the run's data set. */
 static void load_input(Coder *k, const CommandLine *c, double *x0)
@@ -75,7 +75,8 @@ static void load_input(Coder *k, const CommandLine *c, double *x0)
     long number = strtol(c->input, &end, 10);
     if (*end) {
         Image p = png_read(&k->arena, c->input);
-        size[n++] = p.height, size[n++] = p.width, size[n++] = p.channels, pixels = p.pixels;
+        size[n++] = p.height, size[n++] = p.width, size[n++] = p.channels;
+        pixels = p.pixels;
     } else {
         const char *source, *data;
         run_source(&k->arena, c->run, &source, &data);
@@ -93,9 +94,10 @@ static void load_input(Coder *k, const CommandLine *c, double *x0)
 
 static void print_report(const CodecReport *r, const CommandLine *c, size_t bytes, size_t D)
 {
-    printf("%s: %zu bytes, %.4f bits/dim\n", c->out, bytes, 8.0 * (double)bytes / (double)D);
-    printf("  header %d bits\n  chain  %.0f bits in %d steps and %d channels; by theory %.0f\n",
-           8 * HEADER, r->chain, r->steps, r->channels, r->kl);
+    double rate = 8.0 * (double)bytes / (double)D;
+    printf("%s: %zu bytes, %.4f bits/dim\n  header %d bits\n", c->out, bytes, rate, 8 * HEADER);
+    printf("  chain  %.0f bits in %d steps and %d channels; by theory %.0f\n", r->chain,
+           r->steps, r->channels, r->kl);
     if (c->until == 0)
         printf("  pixels %.0f bits; by theory %.0f\n", r->pixels, r->likelihood);
     printf("  x0 predicted at the end of the chain: rmse %.2f of 255\n", r->rmse);
@@ -135,7 +137,8 @@ int compress_main(int argc, char **argv)
     CommandLine c = {.channel = 10, .out = "image.ddc"};
     Option options[] = {
         {"model", OPTION_TEXT, &c.run, "RUN", "which both sides have", 0},
-        {"until", OPTION_INT, &c.until, "T", "stop at this step: fewer bits, an image like it", 0},
+        {"until", OPTION_INT, &c.until, "T",
+         "stop at this step: fewer bits, an image like it", 0},
         {"class", OPTION_INT, &c.label, "K", "tell the network this class [none]", 0},
         {"channel", OPTION_INT, &c.channel, "B",
          "bits of a channel, 4 to 12: 64 2^B trials each; more are slower and waste less", 0},
@@ -158,7 +161,7 @@ int compress_main(int argc, char **argv)
     return 0;
 }
 
-/* ---- decompress ------------------------------------------------------------------------ */
+/* ---- decompress ------------------------------------------------------------------- */
 
 int decompress_main(int argc, char **argv)
 {

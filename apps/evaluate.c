@@ -1,8 +1,8 @@
 /* drift evaluate: how good is a model, in numbers.
  *
- * --nll: the variational bound on test images in bits per dimension, with its terms (Ho 2020,
- * tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg, and the trade of
- * bits against error in RUN/nll-rate.svg. */
+ * --nll: the variational bound on test images in bits per dimension, with its terms (Ho
+ * 2020, tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg,
+ * and the trade of bits against error in RUN/nll-rate.svg. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,8 +205,8 @@ static void write_plot(Arena *a, const char *path, const Sums *s,
                curves, 3);
 }
 
-/* Stop the chain at t and show the x0 predicted there: how many bits were sent, and how far off is
- * the image (Ho 2020, figure 5)? */
+/* Stop the chain at t and show the x0 predicted there: how many bits were sent, and how
+ * far off is the image (Ho 2020, figure 5)? */
 static void write_rate_distortion(Arena *a, const char *path, const Sums *s)
 {
     double *rate = arena_new(a, double, (size_t)s->T), *rmse = arena_new(a, double, (size_t)s->T);
@@ -218,7 +218,7 @@ static void write_rate_distortion(Arena *a, const char *path, const Sums *s)
                &curve, 1);
 }
 
-/* ---- the command --------------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------ */
 
 static CommandLine parse_command_line(int argc, char **argv)
 {

@@ -68,7 +68,7 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"variance", OPTION_TEXT, &k->variance, "NAME",
          "fixed_small, fixed_large, learned or learned_range *", 0},
         {"loss", OPTION_TEXT, &k->loss, "NAME",
-         "mse, mse_sum, rescaled_mse, kl or rescaled_kl *", 0},
+         "mse, mse_sum, min_snr, rescaled_mse, kl or rescaled_kl *", 0},
         {"base", OPTION_INT, &k->unet.base, "N", "channels of the first level *", 0},
         {"mult", OPTION_REALS, k->unet.mult, "A,B,..",
          "channels of each level / base *", 0},

@@ -6,7 +6,7 @@
 static const uint32_t quarter = 1u << 30, half = 1u << 31;
 enum { PARTS = 65536 };
 
-/* ---- bits, the first the highest of its byte ----------------------------------------- */
+/* ---- bits, the first the highest of its byte -------------------------------------- */
 
 static void put_bit(Arithmetic *c, unsigned bit)
 {
@@ -28,11 +28,12 @@ static unsigned get_bit(Arithmetic *c)
     return at < c->room ? c->bytes[at] >> (7 - place) & 1 : 0;
 }
 
-/* ---- the interval --------------------------------------------------------------------- */
+/* ---- the interval ----------------------------------------------------------------- */
 
 Arithmetic arithmetic_writer(uint8_t *bytes, size_t room)
 {
-    return (Arithmetic){.writing = true, .bytes = bytes, .room = room, .high = UINT32_MAX};
+    return (Arithmetic){
+        .writing = true, .bytes = bytes, .room = room, .high = UINT32_MAX};
 }
 
 Arithmetic arithmetic_reader(uint8_t *bytes, size_t size)
@@ -42,8 +43,8 @@ Arithmetic arithmetic_reader(uint8_t *bytes, size_t size)
     return c;
 }
 
-/* Doubles the interval about its lower end, its upper, or its middle, while it lies in one
- * half or around the middle. */
+/* Doubles the interval about its lower end, its upper, or its middle, while it lies in
+ * one half or around the middle. */
 static void widen(Arithmetic *c)
 {
     for (;;) {
@@ -79,7 +80,7 @@ size_t arithmetic_finish(Arithmetic *c)
     return bytes;
 }
 
-/* ---- symbols --------------------------------------------------------------------------- */
+/* ---- symbols ---------------------------------------------------------------------- */
 
 Distribution distribution_make(const double *weight, int symbols)
 {

@@ -1,9 +1,9 @@
 /* Arithmetic coding: numbers of known probabilities as a string of bits, of -log2 p each.
  *
- * The string is a binary fraction.  Of the interval [0, 1) each symbol keeps the part that
- * is its probability wide; in the end any number of what is left names all the symbols
- * (Witten, Neal & Cleary 1987).  The interval is kept in 32 bits, and bits on which both of
- * its ends agree are written.
+ * The string is a binary fraction.  Of the interval [0, 1) each symbol keeps the part
+ * that is its probability wide; in the end any number of what is left names all the
+ * symbols (Witten, Neal & Cleary 1987).  The interval is kept in 32 bits, and bits on
+ * which both of its ends agree are written.
  *
  * Writing and reading are one function: code(c, d, k) writes k, or returns the k that was
  * written.  A codec on top of it has one description of its format, not two that must
@@ -29,7 +29,8 @@ typedef struct {
 Arithmetic arithmetic_writer(uint8_t *bytes, size_t room);
 Arithmetic arithmetic_reader(uint8_t *bytes, size_t size);
 
-/* Writes what is left; returns the number of bytes.  Fails if there was not enough room. */
+/* Writes what is left; returns the number of bytes.  Fails if there was not enough
+ * room. */
 size_t arithmetic_finish(Arithmetic *c);
 
 /* How probable each of up to 256 symbols is: symbol k has below[k+1] - below[k] parts of

@@ -19,7 +19,7 @@ typedef struct {
     const int *label;
     double *x0, *x, *guess;         /* [size]; guess: x0_hat */
     int t;
-    int size_class;                 /* of the error: |x0 - x0_hat|^2 <= 2^(size_class/2) */
+    int size_class;                 /* |x0 - x0_hat|^2 <= 2^(size_class/2) */
     uint64_t tables;                /* used so far */
     CodecReport report;
 } Codec;
@@ -39,7 +39,8 @@ static void ask(Codec *k)
 {
     Level l = schedule_level(&k->p->schedule, k->t);
     size_t mark = arena_mark(scratch()), n = k->d->size;
-    Answer answer = {k->guess, k->d->gives_v ? arena_new(scratch(), double, n) : NULL, NULL};
+    double *v = k->d->gives_v ? arena_new(scratch(), double, n) : NULL;
+    Answer answer = {k->guess, v, NULL};
     k->d->predict(k->d, k->x, &l, k->label, 1, &answer);
     for (size_t i = 0; i < n; i++) k->guess[i] = fmin(fmax(k->guess[i], -1), 1);
     arena_rewind(scratch(), mark);
@@ -52,7 +53,8 @@ static double squared_error(const Codec *k)
     return sum;
 }
 
-/* How the error's class differs from the last, by at most FARTHEST: probability ~ 2^-|.|. */
+/* How the error's class differs from the last, by at most FARTHEST: probability ~
+ * 2^-|.|. */
 static void code_class(Codec *k)
 {
     double weight[2 * FARTHEST + 1];
@@ -67,7 +69,7 @@ static void code_class(Codec *k)
     k->size_class += arithmetic_code(k->c, &d, off + FARTHEST) - FARTHEST;
 }
 
-/* ---- a step -------------------------------------------------------------------------------- */
+/* ---- a step ----------------------------------------------------------------------- */
 
 /* The lowest step that one channel can reach, or the next. */
 static int find_next(const Codec *k, double error)
@@ -88,7 +90,8 @@ static void step_down(Codec *k, int next, int channels, double bits)
     Level then = schedule_level(&k->p->schedule, next);
     double keep = now.a / then.a, beta = 1 - keep * keep;
     double deviation = then.s / now.s * sqrt(beta);
-    double c0 = then.a * beta / (now.s * now.s), ct = keep * then.s * then.s / (now.s * now.s);
+    double c0 = then.a * beta / (now.s * now.s);
+    double ct = keep * then.s * then.s / (now.s * now.s);
     uint32_t *order = arena_new(scratch(), uint32_t, D);
     double *shift = arena_new(scratch(), double, D), *z = arena_new(scratch(), double, D);
     random_permutation(next_table(k), (uint32_t)D, order);
@@ -99,8 +102,10 @@ static void step_down(Codec *k, int next, int channels, double bits)
             shift[i] = c0 / deviation * (k->x0[mine[i]] - k->guess[mine[i]]);
         channel_code(k->c, next_table(k), bits / channels, shift, n, z);
         if (k->c->writing) k->report.kl += channel_bits(shift, n);
-        for (size_t i = 0; i < n; i++)
-            k->x[mine[i]] = c0 * k->guess[mine[i]] + ct * k->x[mine[i]] + deviation * z[i];
+        for (size_t i = 0; i < n; i++) {
+            double *x = &k->x[mine[i]];
+            *x = c0 * k->guess[mine[i]] + ct * *x + deviation * z[i];
+        }
     }
     k->t = next;
     k->report.steps++, k->report.channels += channels;
@@ -124,7 +129,7 @@ static void code_chain(Codec *k)
     }
 }
 
-/* ---- the pixels ---------------------------------------------------------------------- */
+/* ---- the pixels ------------------------------------------------------------------- */
 
 static double grey(int level) { return level / 127.5 - 1; }
 
@@ -133,8 +138,9 @@ static void code_pixels(Codec *k)
     Level l = schedule_level(&k->p->schedule, 0);
     double probability[LEVELS], log_scale = 0.5 * l.log_variance;
     for (size_t i = 0; i < k->d->size; i++) {
+        double mean_ = k->guess[i];
         for (int g = 0; g < LEVELS; g++)
-            probability[g] = exp(discretized_gaussian_value(grey(g), k->guess[i], log_scale));
+            probability[g] = exp(discretized_gaussian_value(grey(g), mean_, log_scale));
         Distribution d = distribution_make(probability, LEVELS);
         int g = k->c->writing ? (int)lround((k->x0[i] + 1) * 127.5) : 0;
         g = arithmetic_code(k->c, &d, g);
@@ -150,8 +156,8 @@ CodecReport codec_run(Arithmetic *c, Denoiser *d, const Process *p,
             p->schedule.T);
     size_t n = d->size, mark = arena_mark(scratch()), start = c->bits;
     Codec k = {.c = c, .d = d, .p = p, .o = o, .label = label, .x0 = x0,
-               .x = arena_new(scratch(), double, n), .guess = arena_new(scratch(), double, n),
-               .t = p->schedule.T - 1, .size_class = (int)ceil(2 * log2((double)n))};
+               .x = arena_new(scratch(), double, n),
+               .guess = arena_new(scratch(), double, n), .t = p->schedule.T - 1, .size_class = (int)ceil(2 * log2((double)n))};
     code_chain(&k);
     k.report.chain = (double)(c->bits - start);
     if (c->writing) k.report.rmse = 127.5 * sqrt(squared_error(&k) / (double)n);

@@ -1,12 +1,12 @@
-/* A diffusion model as a compressor: the variational bound as a file (Ho 2020, section 4.3,
- * algorithms 3 and 4).
+/* A diffusion model as a compressor: the variational bound as a file (Ho 2020, section
+ * 4.3, algorithms 3 and 4).
  *
  * The bound is a code length.  Sender and receiver have the model and a table of random
  * numbers.  x_T is from the table, free.  Then down the chain the sender, who knows x0,
  * has the receiver draw from q(x_{t-1} | x_t, x0) although it only knows p(x_{t-1} | x_t)
  * (reverse_channel.h): KL(q || p) bits.  At the end the pixels, each one of 256, follow
- * by arithmetic coding under the discretised Gaussian: L_0.  Stopping earlier leaves x0_hat,
- * and a rate and a distortion.
+ * by arithmetic coding under the discretised Gaussian: L_0.  Stopping earlier leaves
+ * x0_hat, and a rate and a distortion.
  *
  * With fixed_small variances q and p differ in their means only, and from t to any t' < t
  *
@@ -14,11 +14,11 @@
  *
  * (Kingma 2021): half the squared error times the gain in signal to noise.  So the sender
  * can go as far down in one step as a channel carries, some 10 bits; where even a single
- * step of the schedule has more, the image is dealt out to several channels.  How far, the
- * receiver learns from the squared error, sent as a power of sqrt 2.
+ * step of the schedule has more, the image is dealt out to several channels.  How far,
+ * the receiver learns from the squared error, sent as a power of sqrt 2.
  *
- * Both sides compute the same x0_hat only if they are the same program on the same kind of
- * machine. */
+ * Both sides compute the same x0_hat only if they are the same program on the same kind
+ * of machine. */
 #ifndef DIFFUSION_CODEC_H
 #define DIFFUSION_CODEC_H
 

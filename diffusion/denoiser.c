@@ -12,7 +12,8 @@ void answer_from_output(Answer *answer, const Process *p, const Level *level, co
     if (answer->mean && p->prediction->is_mean) memcpy(answer->mean, out, n * sizeof *out);
 }
 
-/* The network's channels are first what it predicts, then v: takes C of them from each pixel. */
+/* The network's channels are first what it predicts, then v: takes C of them from each
+ * pixel. */
 static double *take_channels(const Var *y, int first, int C)
 {
     size_t all = (size_t)shape_last(y->shape), pixels = y->size / all, c = (size_t)C;
@@ -23,8 +24,8 @@ static double *take_channels(const Var *y, int first, int C)
     return out;
 }
 
-/* Runs the network; dx [N, size], if not NULL, is where backward adds the derivative by its
- * input. */
+/* Runs the network; dx [N, size], if not NULL, is where backward adds the derivative by
+ * its input. */
 static Var *run_network(NetworkDenoiser *d, const double *x, const Level *level,
                         const int *label, int N, Real *dx)
 {
@@ -165,7 +166,8 @@ static void mixture_predict(Denoiser *self, const double *x, const Level *l, con
     arena_rewind(scratch(), mark);
 }
 
-/* With m_k the mean of x0 given x and Gaussian k, s_k the gradient of ln N(x'; ...) of it:
+/* With m_k the mean of x0 given x and Gaussian k, s_k the gradient of ln N(x'; ...) of
+ * it:
  *     g = sum_k r_k (keep_k e + ((m_k - x0_hat).e) s_k) / a. */
 static void mixture_pull(Denoiser *self, const double *x, const Level *l, const int *label,
                          int N, const double *e, double *x0, double *g)

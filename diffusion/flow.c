@@ -42,7 +42,8 @@ static void find_slope(Denoiser *d, const FlowOptions *o, Crowd c, double sigma,
     for (int p = 0; p < probes; p++) {
         fill_probe(o, c, D, p, e);
         d->pull(d, x, &l, c.label, c.N, e, x0, g);
-        for (size_t i = 0; i < n; i++) div[i / D] -= e[i] * g[i] / (o->probes ? probes : 1);
+        for (size_t i = 0; i < n; i++)
+            div[i / D] -= e[i] * g[i] / (o->probes ? probes : 1);
     }
     for (size_t i = 0; i < n; i++) slope[i] = y[i] / (r * r) - x0[i] / r;
     arena_rewind(scratch(), mark);
@@ -59,7 +60,7 @@ void flow_log_density(Denoiser *d, const FlowOptions *o, Crowd c, const double *
     double *div[2] = {arena_new(scratch(), double, N), arena_new(scratch(), double, N)};
     SolverOptions levels = {.N = o->N, .stops = "ve", .sigma_min = o->sigma_min,
                             .sigma_max = o->sigma_max};
-    solver_times(&levels, d->conditioning, t);          /* falling; on its path t is sigma */
+    solver_times(&levels, d->conditioning, t);      /* falling; t is sigma */
     double first = 1 + t[o->N - 1] * t[o->N - 1];
     for (size_t i = 0; i < n; i++) y[i] = x[i] / sqrt(first);
     for (size_t i = 0; i < N; i++) log_p[i] = -0.5 * (double)D * log(first);

@@ -10,23 +10,35 @@ typedef struct {
     const char *name;
     bool has_mse, summed;
     double (*bound_weight)(int T);
+    double (*mse_weight)(const Process *p, const Level *l);     /* NULL: 1 */
 } Loss;
 
 static double one(int T) { return (void)T, 1; }
 static double per_thousand(int T) { return T / 1000.0; }
 static double all_steps(int T) { return T; }
 
+/* (dx0/dout)^2 makes an error of the output one of x0. */
+static double at_most_five(const Process *p, const Level *l)
+{
+    double by_out = p->prediction->to_x0(1, 0, l) - p->prediction->to_x0(0, 0, l);
+    return fmin(l->a * l->a / (l->s * l->s), 5) * by_out * by_out;
+}
+
 static const Loss kinds[] = {
-    {"mse", true, false, one},  {"mse_sum", true, true, one},
-    {"rescaled_mse", true, false, per_thousand},
-    {"kl", false, false, one},  {"rescaled_kl", false, false, all_steps},
+    {"mse", true, false, one, NULL},
+    {"mse_sum", true, true, one, NULL},
+    {"min_snr", true, false, one, at_most_five},
+    {"rescaled_mse", true, false, per_thousand, NULL},
+    {"kl", false, false, one, NULL},
+    {"rescaled_kl", false, false, all_steps, NULL},
 };
 
 static const Loss *find_loss(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("there is no loss %s; there are mse, mse_sum, rescaled_mse, kl and rescaled_kl", name);
+    fail("there is no loss %s; there are mse, mse_sum, min_snr, rescaled_mse, kl and "
+         "rescaled_kl", name);
 }
 
 /* What the loss needs of a batch, number by number, as constants of the tape. */
@@ -148,6 +160,12 @@ Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b)
     Losses l = {NULL, NULL, NULL};
     if (kind->has_mse) l.mse = mse(t, out, constant(&w, "target", target_at));
     if (kind->summed) l.mse = scale(t, l.mse, (double)w.D, 0);
+    if (kind->mse_weight) {
+        Real *weight = tape_save(t, Real, (size_t)b->N);
+        for (int n = 0; n < b->N; n++)
+            weight[n] = (Real)kind->mse_weight(p, &b->level[n]);
+        l.mse = multiply(t, l.mse, tape_leaf(t, "weight", SHAPE(b->N), weight, NULL));
+    }
     if (learned || !kind->has_mse)
         l.bound = scale(t, bound(&w, kind->has_mse ? stop_gradient(t, out) : out, v),
                         kind->bound_weight(p->schedule.T), 0);

@@ -11,6 +11,7 @@
  *                    + L_t if the variance is learned
  *     mse_sum        the sum of (target - out)^2                  Karras 2022: Adam only sees
  *                    a difference where its eps is not small against the gradient
+ *     min_snr        mse, in terms of x0 weighted by min(a^2/s^2, 5)   Hang 2023
  *     rescaled_mse   L_hybrid: the same with T/1000 L_t           Nichol & Dhariwal
  *                                                                 2021, eq. 16
  *     kl             L_t

@@ -44,7 +44,8 @@ static uint32_t choose(Random table, const double *shift, size_t D)
     int bits = (int)fmin(ceil(channel_bits(shift, D)) + SPARE, MOST), count = 1 << bits;
     uint32_t best = 0;
     size_t mark = arena_mark(scratch());
-    double *score = arena_new(scratch(), double, (size_t)count), time = 0, least = INFINITY;
+    double *score = arena_new(scratch(), double, (size_t)count);
+    double time = 0, least = INFINITY;
     Random arrivals = {table.seed, ~table.stream};
     score_candidates(table, shift, D, count, score);
     for (int n = 0; n < count; n++) {

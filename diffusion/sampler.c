@@ -8,7 +8,7 @@
 
 enum { PURPOSE_SAMPLE = 10 };
 
-/* ---- the two rules -------------------------------------------------------------------------- */
+/* ---- the two rules ---------------------------------------------------------------- */
 
 /* Number i of the next x. */
 static double draw(const Move *m, size_t i, double mean, double sigma)
@@ -52,9 +52,10 @@ static void ddim_step(const Move *m, double *x)
 
 const Sampler sampler_ddpm = {ddpm_step}, sampler_ddim = {ddim_step};
 
-/* ---- steps ------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------ */
 
-/* Asks the denoiser and the guide at m->now and moves x by the rule; x0 receives x0_hat. */
+/* Asks the denoiser and the guide at m->now and moves x by the rule; x0 receives
+ * x0_hat. */
 static void move(Denoiser *d, Move *m, Crowd c, double *x, double *x0)
 {
     const SamplingOptions *o = m->options;
@@ -91,7 +92,8 @@ void sample_noise(uint64_t seed, Crowd c, size_t size, int k, double *z)
 {
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < c.N; n++)
-        random_normals(random_stream(seed, PURPOSE_SAMPLE, c.first + (c.alike ? 0 : (uint64_t)n)),
+        random_normals(random_stream(seed, PURPOSE_SAMPLE,
+                                     c.first + (c.alike ? 0 : (uint64_t)n)),
                        (uint64_t)k * size, size, z + (size_t)n * size);
 }
 
@@ -102,8 +104,8 @@ static void draw_noise(const SamplingOptions *o, Crowd c, size_t size, int k, do
         for (size_t i = 0; i < (size_t)c.N * size; i++) z[i] *= o->temperature;
 }
 
-void sample_between(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, int end,
-                    Crowd c, double *x)
+void sample_between(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t,
+                    int end, Crowd c, double *x)
 {
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);

@@ -1,4 +1,5 @@
-/* The compressor from its parts up: arithmetic coding, the reverse channel, whole images. */
+/* The compressor from its parts up: arithmetic coding, the reverse channel, whole
+ * images. */
 #include <math.h>
 #include <string.h>
 
@@ -41,11 +42,12 @@ static void bits_that_wait_come_out_right(void)
     Arithmetic w = arithmetic_writer(bytes, sizeof bytes);
     for (int i = 0; i < NELEM(word); i++) arithmetic_code(&w, &middle, word[i]);
     Arithmetic r = arithmetic_reader(bytes, arithmetic_finish(&w));
-    for (int i = 0; i < NELEM(word); i++) check_int(arithmetic_code(&r, &middle, 0), word[i]);
+    for (int i = 0; i < NELEM(word); i++)
+        check_int(arithmetic_code(&r, &middle, 0), word[i]);
 }
 
-/* N(shift, I) arrives: along the shift nearly as far, across it N(0, 1); for its KL in bits and
- * what naming an index takes. */
+/* N(shift, I) arrives: along the shift nearly as far, across it N(0, 1); for its KL in
+ * bits and what naming an index takes. */
 static void the_channel_carries_a_gaussian(void)
 {
     enum { D = 4, ROUNDS = 1500 };
@@ -75,8 +77,8 @@ static void the_channel_carries_a_gaussian(void)
     }
 }
 
-/* Two points on each axis as the data, an image that is neither: what is written is read, all of it
- * or as far as the chain went; the nearer to the image the longer. */
+/* Two points on each axis as the data, an image that is neither: what is written is
+ * read, all of it or as far as the chain went; the nearer to the image the longer. */
 static void images_come_back(void)
 {
     enum { D = 64 };
@@ -86,7 +88,8 @@ static void images_come_back(void)
     Arena a = arena_create();
     Process p = {.schedule = schedule_make(&a, "linear", 200, 5e-4, 0.1)};
     for (int i = 0; i < 2 * D; i++) mean[i] = i < D ? 0.5 : -0.5;
-    for (int i = 0; i < D; i++) image[i] = round((0.5 + 0.1 * sin(i)) * 127.5 + 127.5) / 127.5 - 1;
+    for (int i = 0; i < D; i++)
+        image[i] = round((0.5 + 0.1 * sin(i)) * 127.5 + 127.5) / 127.5 - 1;
     MixtureDenoiser d = mixture_denoiser(D, 2, weight, std, mean);
     static const int until[] = {150, 60, 0};
     size_t shorter = 0;
@@ -105,8 +108,9 @@ static void images_come_back(void)
         Arithmetic reader = arithmetic_reader(bytes, size);
         codec_run(&reader, &d.base, &p, &o, NULL, back);
         check(memcmp(back, x0, sizeof back) == 0);
-        for (int i = 0; until[k] == 0 && i < D; i++) check_close(back[i], image[i], 1e-12);
-        for (size_t i = 0; i < size; i++) bytes[i] ^= 0x5a;     /* nonsense is read to its end */
+        for (int i = 0; until[k] == 0 && i < D; i++)
+            check_close(back[i], image[i], 1e-12);
+        for (size_t i = 0; i < size; i++) bytes[i] ^= 0x5a;     /* nonsense ends too */
         reader = arithmetic_reader(bytes, size);
         codec_run(&reader, &d.base, &p, &o, NULL, back);
     }

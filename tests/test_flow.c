@@ -1,5 +1,5 @@
-/* The likelihood by a flow against densities known in closed form; derivatives of denoisers
- * against slopes. */
+/* The likelihood by a flow against densities known in closed form; derivatives of
+ * denoisers against slopes. */
 #include <math.h>
 
 #include "diffusion/flow.h"

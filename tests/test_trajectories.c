@@ -7,14 +7,18 @@
 
 enum { N = 3, D = 10 };
 
-static Schedule make_schedule(Arena *a) { return schedule_make(a, "linear", 60, 1e-3, 0.2); }
+static Schedule make_schedule(Arena *a)
+{
+    return schedule_make(a, "linear", 60, 1e-3, 0.2);
+}
 
 static SamplingOptions ddpm(void)
 {
     return (SamplingOptions){.sampler = sampler_find("ddpm"), .no_clip = true, .seed = 4};
 }
 
-/* A way interrupted at any step goes on as if it had not been; and so can others from there. */
+/* A way interrupted at any step goes on as if it had not been; and so can others from
+ * there. */
 static void a_fork_shares_the_way_so_far(void)
 {
     double whole[N * D], parts[N * D], other[N * D], trunk[N * D];
@@ -54,8 +58,8 @@ static void alike_means_the_noise_of_the_first(void)
     arena_destroy(&a);
 }
 
-/* For Gaussian data every step is linear in x and its noise: scale the noise by T, and the sample
- * moves from where no noise leads it, T times as far. */
+/* For Gaussian data every step is linear in x and its noise: scale the noise by T, and
+ * the sample moves from where no noise leads it, T times as far. */
 static void temperature_scales_the_noise(void)
 {
     static const struct { const char *sampler; double eta; } rows[] = {
