@@ -1,4 +1,5 @@
-/* drift figures: the pictures of the chapter on diffusion, drawn by the code that it explains. */
+/* drift figures: the pictures of the chapter on diffusion, drawn by the code that it
+ * explains. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "apps/support/plot.h"
 #include "apps/support/png.h"
 #include "apps/support/run.h"
-#include "diffusion/process.h"
+#include "diffusion/likelihood.h"
 #include "tensor/error.h"
 #include "tensor/random.h"
 
@@ -111,9 +112,53 @@ static void draw_forward(const Figures *f)
     png_write(figures_path(f, "forward.png"), &grid);
 }
 
+/* L_t and the error of eps by step, for test digits and a network that needs no
+ * training: the optimum for blurred copies of a few training digits (denoiser.h). */
+enum { COPIES = 100, IMAGES = 4 };
+
+static void fill_noise(void *context, int t, double *eps)
+{
+    random_normals((Random){2, (uint64_t)t}, 0, *(size_t *)context, eps);
+}
+
+static void draw_losses(const Figures *f)
+{
+    Dataset train = dataset_load(f->arena, "mnist", NULL, DATASET_TRAIN);
+    Dataset test = dataset_load(f->arena, "mnist", NULL, DATASET_TEST);
+    size_t D = (size_t)(test.height * test.width), n = IMAGES * D;
+    double *mean = arena_new(f->arena, double, COPIES * D), *x0 = arena_new(f->arena, double, n);
+    double weight[COPIES], std[COPIES];
+    for (size_t i = 0; i < COPIES * D; i++) mean[i] = train.pixels[i] / 127.5 - 1;
+    for (size_t i = 0; i < n; i++) x0[i] = test.pixels[i] / 127.5 - 1;
+    for (int k = 0; k < COPIES; k++) weight[k] = 1.0 / COPIES, std[k] = 0.3;
+    MixtureDenoiser d = mixture_denoiser(D, COPIES, weight, std, mean);
+    static const char *const names[] = {"linear", "cosine"};
+    Curve curves[4];
+    for (int k = 0; k < 2; k++) {
+        Process p = {.schedule = schedule_make(f->arena, names[k], T, 1e-4, 0.02),
+                     .variance = variance_find("fixed_small")};
+        NoiseSource noise = {fill_noise, &n};
+        Bound b = bound_of(f->arena, &d.base, &p, x0, IMAGES, NULL, noise);
+        double *bits = new_curve(f), *eps = new_curve(f);
+        for (int t = 0; t < T; t++) {
+            bits[t] = eps[t] = 0;
+            for (int i = 0; i < IMAGES; i++) {
+                bits[t] += b.term[i * T + t].bits / IMAGES;
+                eps[t] += b.term[i * T + t].eps_mse / IMAGES;
+            }
+        }
+        curves[k] = (Curve){arena_printf(f->arena, "L_t in bits/dim, %s", names[k]), f->t, bits, T};
+        curves[2 + k] = (Curve){arena_printf(f->arena, "eps mse, %s", names[k]), f->t, eps, T};
+    }
+    plot_write(figures_path(f, "losses.svg"),
+               &(Plot){"The bound and the error of eps by step", "t + 1", "", true, true},
+               curves, 4);
+}
+
 static const struct { const char *name; void (*draw)(const Figures *f); } figures[] = {
     {"forward.png", draw_forward},        {"schedules.svg", draw_schedules},
     {"weights.svg", draw_weights},        {"variances.svg", draw_variances},
+    {"losses.svg", draw_losses},
     {"paths.svg", figures_draw_paths},    {"orders.svg", figures_draw_orders},
     {"ideal.svg", figures_draw_ideal},    {"augment.svg", figures_draw_augment},
 };
