@@ -126,7 +126,8 @@ static void draw_losses(const Figures *f)
     Dataset train = dataset_load(f->arena, "mnist", NULL, DATASET_TRAIN);
     Dataset test = dataset_load(f->arena, "mnist", NULL, DATASET_TEST);
     size_t D = (size_t)(test.height * test.width), n = IMAGES * D;
-    double *mean = arena_new(f->arena, double, COPIES * D), *x0 = arena_new(f->arena, double, n);
+    double *mean = arena_new(f->arena, double, COPIES * D);
+    double *x0 = arena_new(f->arena, double, n);
     double weight[COPIES], std[COPIES];
     for (size_t i = 0; i < COPIES * D; i++) mean[i] = train.pixels[i] / 127.5 - 1;
     for (size_t i = 0; i < n; i++) x0[i] = test.pixels[i] / 127.5 - 1;
@@ -147,8 +148,10 @@ static void draw_losses(const Figures *f)
                 eps[t] += b.term[i * T + t].eps_mse / IMAGES;
             }
         }
-        curves[k] = (Curve){arena_printf(f->arena, "L_t in bits/dim, %s", names[k]), f->t, bits, T};
-        curves[2 + k] = (Curve){arena_printf(f->arena, "eps mse, %s", names[k]), f->t, eps, T};
+        const char *bits_of = arena_printf(f->arena, "L_t in bits/dim, %s", names[k]);
+        const char *eps_of = arena_printf(f->arena, "eps mse, %s", names[k]);
+        curves[k] = (Curve){bits_of, f->t, bits, T};
+        curves[2 + k] = (Curve){eps_of, f->t, eps, T};
     }
     plot_write(figures_path(f, "losses.svg"),
                &(Plot){"The bound and the error of eps by step", "t + 1", "", true, true},

@@ -76,6 +76,26 @@ static void probes_estimate_the_trace(void)
     }
 }
 
+/* -log2 p(x1) + log2 q(x1 | x0) for x1 = x0 + 0.01 eps, per number. */
+static void bits_are_of_both_densities(void)
+{
+    GaussianDenoiser d = gaussian_denoiser(D, 0.2, 0.3);
+    double x0[N * D], eps[N * D], bits[N];
+    fill(x0);
+    for (int i = 0; i < N * D; i++) eps[i] = 2 * cos(5 * i);
+    FlowOptions o = {513, .sigma_min = 0.01, .sigma_max = 1e6, .probes = 1};
+    flow_bits(&d.base, &o, (Crowd){0, N, NULL}, x0, eps, bits);
+    for (int n = 0; n < N; n++) {
+        double x1[D], q = 0;
+        for (int i = 0; i < D; i++) {
+            double e = eps[n * D + i];
+            x1[i] = x0[n * D + i] + 0.01 * e;
+            q -= 0.5 * e * e + log(0.01 * sqrt(2 * acos(-1)));
+        }
+        check_close(bits[n], (q - log_normal(x1, NULL, 0.3001)) / D / log(2), 1e-4);
+    }
+}
+
 /* pull against central differences. */
 static void check_pull(Denoiser *d, int size, double h, double tolerance)
 {
@@ -132,7 +152,8 @@ static void networks_know_their_derivatives(void)
 
 static const Test tests[] = {
     T(a_gaussian_has_its_density), T(a_mixture_has_its_density),
-    T(probes_estimate_the_trace), T(denoisers_know_their_derivatives),
+    T(probes_estimate_the_trace), T(bits_are_of_both_densities),
+    T(denoisers_know_their_derivatives),
     T(networks_know_their_derivatives),
 };
 
