@@ -1,11 +1,13 @@
-/* drift heartbeat: diffusion of bits.  Sequences of 20 bits with a 1 in every fifth place.
+/* drift heartbeat: diffusion of bits.  Sequences of 20 bits with a 1 in every fifth
+ * place.
  *
- * There are five such sequences, equally likely, so no model can have more than log2(1/5) =
- * -2.322 bits a sequence; Sohl-Dickstein 2015 report K = -2.414 (Table 1).
+ * There are five such sequences, equally likely, so no model can have more than log2(1/5)
+ * = -2.322 bits a sequence; Sohl-Dickstein 2015 report K = -2.414 (Table 1).
  *
- * As in Appendix D.1.2: p0 = 0.2, T = 2000 steps, beta_t = 1/(T - t + 1), a perceptron with three
- * hidden layers of 50 sigmoids.  Two things differ.  The paper's network says f_b = p(x_{t-1} = 1 |
- * x_t) itself, through a readout for each t; here it says c = p(x_0 = 1 | x_t), from which
+ * As in Appendix D.1.2: p0 = 0.2, T = 2000 steps, beta_t = 1/(T - t + 1), a perceptron
+ * with three hidden layers of 50 sigmoids.  Two things differ.  The paper's network says
+ * f_b = p(x_{t-1} = 1 | x_t) itself, through a readout for each t; here it says c = p(x_0
+ * = 1 | x_t), from which
  *
  *     f_b = c q(x_{t-1} = 1 | x_t, x_0 = 1) + (1 - c) q(x_{t-1} = 1 | x_t, x_0 = 0),
  *
@@ -45,8 +47,8 @@ static Var *predict(Heart *m, Pass *pass, Var *x, const int t[])
 
 /* ---- the bound ---------------------------------------------------------------------- */
 
-/* Bits x_t, and of each the probability that x_{t-1} is 1: with the true x0, with 0, with 1
- * less that with 0. */
+/* Bits x_t, and of each the probability that x_{t-1} is 1: with the true x0, with 0, with
+ * 1 less that with 0. */
 typedef struct { int *t; Real *x, *q, *zero, *rise; } Steps;
 
 static Steps draw_steps(Heart *m, Random r, int N)
@@ -73,8 +75,8 @@ static Steps draw_steps(Heart *m, Random r, int N)
     return s;
 }
 
-/* The sum over t of the cross-entropy between q(x_{t-1} | x_t, x_0) and f_b: KL, but for a
- * number that no network can change.  Estimated from N sequences, in nats. */
+/* The sum over t of the cross-entropy between q(x_{t-1} | x_t, x_0) and f_b: KL, but for
+ * a number that no network can change.  Estimated from N sequences, in nats. */
 static Var *cross_entropy_of(Heart *m, Pass *pass, const Steps *s, int N)
 {
     Tape *t = pass->tape;

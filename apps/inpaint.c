@@ -1,5 +1,5 @@
-/* drift inpaint and drift denoise: a model's samples that fit what is seen of a test picture.
- * Both are diffusion/posterior.h; they differ in what is seen. */
+/* drift inpaint and drift denoise: a model's samples that fit what is seen of a test
+ * picture. Both are diffusion/posterior.h; they differ in what is seen. */
 #include <stdio.h>
 #include <string.h>
 

@@ -5,22 +5,24 @@
  *     q(x_t = 1 | x_{t-1}) = (1 - beta_t) x_{t-1} + beta_t p0                        kernel
  *     q(x_t = 1 | x_0)     = alpha_bar_t x_0 + (1 - alpha_bar_t) p0                  marginal
  *
- * as a mean is all there is to know of a bit, and the mean is linear.  Backwards, by Bayes, with
- * the kernel as likelihood of x_{t-1} = 1 and 0 and m = q(x_{t-1} = 1 | x_0) as its prior:
+ * as a mean is all there is to know of a bit, and the mean is linear.  Backwards, by
+ * Bayes, with the kernel as likelihood of x_{t-1} = 1 and 0 and m = q(x_{t-1} = 1 | x_0)
+ * as its prior:
  *
  *     odds of q(x_{t-1} = 1 | x_t, x_0) = q(x_t | 1) m / (q(x_t | 0) (1 - m))        posterior
  *
- * beta_t = 1/(T - t + 1) (schedule "jsd") erases 1/T of the signal each step; beta_T = 1, so
- * nothing is left of it: alpha_bar_T = 0, and p(x_T) = B(p0) exactly.
+ * beta_t = 1/(T - t + 1) (schedule "jsd") erases 1/T of the signal each step; beta_T = 1,
+ * so nothing is left of it: alpha_bar_T = 0, and p(x_T) = B(p0) exactly.
  *
  * The bound (eq. 14) on E log p(x_0), with entropies h(p) = -p ln p - (1-p) ln(1-p):
  *
  *     K = - sum_{t=2..T} E KL(q(x_{t-1} | x_t, x_0) || p) + H_q(X_T|X_0) - H_q(X_1|X_0) - H_p(X_T)
  *
- * A bit that is 1 with probability r has H_q(X_t | X_0) = r h(marginal of 1) + (1-r) h(marginal
- * of 0).  The first step back is the forward kernel, p(x_0 | x_1) = T(x_0 | x_1).  It is
- * reversible, pi(x) T(y|x) = pi(y) T(x|y) with pi = B(p0), so the term of t = 1 is
- * E ln pi(x_0) - E ln pi(x_1), which vanishes iff r = p0.  Hence p0 is the data's activity.
+ * A bit that is 1 with probability r has H_q(X_t | X_0) = r h(marginal of 1) + (1-r)
+ * h(marginal of 0).  The first step back is the forward kernel, p(x_0 | x_1) = T(x_0 |
+ * x_1).  It is reversible, pi(x) T(y|x) = pi(y) T(x|y) with pi = B(p0), so the term of t
+ * = 1 is E ln pi(x_0) - E ln pi(x_1), which vanishes iff r = p0.  Hence p0 is the data's
+ * activity.
  *
  * Nats throughout.  t counts from 0, as in schedule.h: the papers' t is one more. */
 #ifndef DIFFUSION_BINOMIAL_H

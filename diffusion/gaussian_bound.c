@@ -3,14 +3,15 @@
 
 #include <math.h>
 
-/* ln alpha_bar of the steps first ... T-1 [T-1 or T, 1]: sums over all steps before, and with
- * `itself` over the step too, as a product with a triangle of ones. */
+/* ln alpha_bar of the steps first ... T-1 [T-1 or T, 1]: sums over all steps before, and
+ * with `itself` over the step too, as a product with a triangle of ones. */
 static Var *log_alpha_bar(Tape *t, Var *log_alpha, int first, int itself)
 {
     int T = log_alpha->shape.dim[0], rows = T - first;
     Real *ones = tape_save(t, Real, (size_t)(rows * T));
     for (int i = 0; i < rows * T; i++) ones[i] = i % T < i / T + first + itself;
-    return matmul(t, tape_leaf(t, "ones", SHAPE(rows, T), ones, NULL), false, log_alpha, false);
+    Var *triangle = tape_leaf(t, "ones", SHAPE(rows, T), ones, NULL);
+    return matmul(t, triangle, false, log_alpha, false);
 }
 
 static Var *one_minus(Tape *t, Var *x) { return scale(t, x, -1, 1); }
@@ -23,13 +24,27 @@ static Levels find_levels(Tape *t, Var *beta)
     Var *log_alpha = logarithm(t, one_minus(t, beta));
     Var *now = exponential(t, reshape(t, log_alpha_bar(t, log_alpha, 1, 1), shape));
     Var *before = exponential(t, reshape(t, log_alpha_bar(t, log_alpha, 1, 0), shape));
-    Levels l = {.beta = reshape(t, slice(t, beta, 0, 1, T - 1), shape)};
+    Levels l = {.T = T, .beta = reshape(t, slice(t, beta, 0, 1, T - 1), shape)};
     Var *noise = one_minus(t, now), *share = divide(t, one_minus(t, before), noise);
     l.a = square_root(t, now), l.s = square_root(t, noise);
     l.c0 = divide(t, multiply(t, l.beta, square_root(t, before)), noise);
     l.ct = multiply(t, share, square_root(t, one_minus(t, l.beta)));
     l.variance = multiply(t, share, l.beta);
     return l;
+}
+
+Levels levels_at(Tape *tape, const Schedule *s, int t)
+{
+    Level l = schedule_level(s, t);
+    double values[] = {s->beta[t], l.a, l.s, l.c0, l.ct, l.variance};
+    Levels r = {.T = s->T};
+    Var **at[] = {&r.beta, &r.a, &r.s, &r.c0, &r.ct, &r.variance};
+    for (int i = 0; i < 6; i++) {
+        Real *value = tape_save(tape, Real, 1);
+        *value = (Real)values[i];
+        *at[i] = tape_leaf(tape, "level", SHAPE(1, 1, 1), value, NULL);
+    }
+    return r;
 }
 
 Var *gaussian_bound(Tape *t, Var *beta, const FrozenBatch *b, Reverse reverse)
@@ -47,7 +62,7 @@ Var *gaussian_bound(Tape *t, Var *beta, const FrozenBatch *b, Reverse reverse)
     Var *log_q = add(t, zero, logarithm(t, l.variance));
     Var *kl = sum(t, gaussian_kl(t, mean_q, log_q, mean_p, log_variance), ALL_AXES);
     Var *log_alpha = logarithm(t, one_minus(t, beta));
-    Var *left = exponential(t, log_alpha_bar(t, log_alpha, T - 1, 1));          /* [1, 1] */
+    Var *left = exponential(t, log_alpha_bar(t, log_alpha, T - 1, 1));     /* [1, 1] */
     Var *ends = subtract(t, logarithm(t, one_minus(t, left)),
                          logarithm(t, slice(t, beta, 0, 0, 1)));
     return add(t, scale(t, reshape(t, kl, SHAPE(1, 1)), -1.0 / b->N, 0),

@@ -1,6 +1,8 @@
-/* Samples that fit an observation: p(x_0) times r(x_0) (Sohl-Dickstein 2015, section 2.5).
+/* Samples that fit an observation: p(x_0) times r(x_0) (Sohl-Dickstein 2015, section
+ * 2.5).
  *
- * Multiply the distribution of every x_t by r.  The chain stays a diffusion if each step becomes
+ * Multiply the distribution of every x_t by r.  The chain stays a diffusion if each step
+ * becomes
  *
  *     p~(x_{t-1} | x_t)  ~  p(x_{t-1} | x_t) r(x_{t-1}),
  *
@@ -12,9 +14,10 @@
  *                         1/s'^2 = 1/s^2 + 1/S^2,   mu' = s'^2 (mu/s^2 + y/S^2)    denoising
  *     delta(x - y)    mu' = y, s' = 0                                              inpainting
  *
- * The 2015 code puts the clean y in at all t.  Lugmayr 2022 (RePaint) instead draws the known
- * part as noisy as the rest, from q(x_{t-1} | y), and takes each step several times, with a step of
- * the forward process after it, so that the unknown part can adapt to the known. */
+ * The 2015 code puts the clean y in at all t.  Lugmayr 2022 (RePaint) instead draws the
+ * known part as noisy as the rest, from q(x_{t-1} | y), and takes each step several
+ * times, with a step of the forward process after it, so that the unknown part can adapt
+ * to the known. */
 #ifndef DIFFUSION_POSTERIOR_H
 #define DIFFUSION_POSTERIOR_H
 
@@ -34,8 +37,8 @@ typedef struct {
 void posterior_multiply(void *context, const Level *next, size_t i, double *mean,
                         double *sigma);
 
-/* Fills x [N, size].  Starts from noise where nothing is known; from y where it is, unless as_noisy.
- * The hooks of o are replaced; where y is exact, x is y to the bit. */
+/* Fills x [N, size].  Starts from noise where nothing is known; from y where it is,
+ * unless as_noisy. The hooks of o are replaced; where y is exact, x is y to the bit. */
 void sample_posterior(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c,
                       Observation *y, double *x);
 

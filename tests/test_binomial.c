@@ -42,8 +42,8 @@ static Binomial make(Arena *a)
     return (Binomial){schedule_make(a, "jsd", STEPS, 0.1, 0.2), 1.0 / BITS};
 }
 
-/* A 1 in one of three places.  The bound from its definition, over all paths x0 ... x3, and the
- * model's true log-likelihood. */
+/* A 1 in one of three places.  The bound from its definition, over all paths x0 ... x3,
+ * and the model's true log-likelihood. */
 static void add_paths(const Binomial *b, int x0, double *jensen, double *likelihood)
 {
     double prior[BITS], all = 0;

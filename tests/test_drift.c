@@ -209,7 +209,10 @@ static void the_first_diffusion_models_run(void)
 {
     const char *t = test_folder();
     check_drift(0, "K - L_null", "swissroll --steps 5 --out %s/roll", t);
-    check(file_exists(in_folder("roll/swissroll.svg")));
+    check(file_exists(in_folder("roll/roll.svg")));
+    check_drift(0, "ceiling", "swissroll --steps 5 --data moons --learn-schedule --constant-erasure "
+                "--readout code --out %s/roll", t);
+    check_drift(2, "there are paper, code and posterior", "swissroll --readout x0");
     check_drift(2, "--units must be", "swissroll --units 0");
     check_drift(0, "L_null    -14.4386 bits", "heartbeat --steps 5");
 }

@@ -1,14 +1,14 @@
 /* The bound of 2015: exact where data are Gaussian, and a function of the schedule. */
 #include <math.h>
 
-#include "diffusion/gaussian_bound.h"
+#include "diffusion/readout.h"
 #include "tests/check.h"
 
 enum { STEPS = 8, PAIRS = 4 };
 static const bool single = sizeof(Real) == 4;
 
-/* Data and noise +-1 in all four pairings: N = 4 numbers with exactly the moments of N(0, 1)
- * up to the second.  The data are also what they seem: two points on a line. */
+/* Data and noise +-1 in all four pairings: N = 4 numbers with exactly the moments of N(0,
+ * 1) up to the second.  The data are also what they seem: two points on a line. */
 static const Real x0[PAIRS] = {1, 1, -1, -1};
 static Real eps[(STEPS - 1) * PAIRS];
 
@@ -77,7 +77,8 @@ static void its_gradient_is_its_slope(void)
         beta[i] = kept - h;
         double low = bound_of_beta(beta, NULL, r);
         beta[i] = kept;
-        check_close((double)grad[i], (high - low) / (2 * (double)h), single ? 2e-2 : 1e-7);
+        check_close((double)grad[i], (high - low) / (2 * (double)h),
+                    single ? 2e-2 : 1e-7);
     }
 }
 
@@ -93,7 +94,8 @@ static void a_schedule_can_be_learned(void)
         bound_of_beta(beta, grad, r);
         for (int i = 1; i < STEPS; i++) {
             double b = (double)beta[i], slope = b * (1 - b);    /* d beta / d logit */
-            beta[i] = (Real)(1 / (1 + exp(-log(b / (1 - b)) - 0.5 * slope * (double)grad[i])));
+            double logit = log(b / (1 - b)) + 0.5 * slope * (double)grad[i];
+            beta[i] = (Real)(1 / (1 + exp(-logit)));
         }
     }
     double learned = bound_of_beta(beta, NULL, r);
@@ -101,8 +103,8 @@ static void a_schedule_can_be_learned(void)
     check_close((double)beta[0], 1.0 / (STEPS + 1), 1e-6);
 }
 
-/* A step back for data N(0, v): its variance is that of the posterior and what is not known of
- * x0; for v = 1 that is beta. */
+/* A step back for data N(0, v): its variance is that of the posterior and what is not
+ * known of x0; for v = 1 that is beta. */
 static void entropies_lie_within_their_bounds(void)
 {
     Arena a = arena_create();
@@ -120,7 +122,61 @@ static void entropies_lie_within_their_bounds(void)
     arena_destroy(&a);
 }
 
+/* Of one number x = 0.8 at step 3, z_mu = 0.5, z_Sigma = -1. */
+static void readouts_by_hand(void)
+{
+    static const Real x = (Real)0.8, z_mu = (Real)0.5, z_sigma = -1;
+    Arena a = arena_create();
+    Schedule s = schedule_make(&a, "linear", 16, 0.1, 0.4);
+    Level l = schedule_level(&s, 3);
+    double beta = s.beta[3], logit = log(beta / (1 - beta));
+    double sigma = 1 / (1 + exp(1 - logit));
+    struct { const char *name; double mean, variance; } rows[] = {
+        {"paper", 0.8 * (1 - sigma) + 0.5 * sigma, sigma},
+        {"code", 0.8 * sqrt(1 - beta) + 0.5 * sqrt(beta), 1 / (1 + exp(0.25 - logit))},
+        {"posterior", l.c0 * 0.5 + l.ct * 0.8, l.variance + l.c0 * l.c0 * exp(-1)},
+    };
+    Tape t = tape_create();
+    Shape one = SHAPE(1, 1, 1);
+    for (int k = 0; k < NELEM(rows); k++) {
+        tape_reset(&t);
+        Levels levels = levels_at(&t, &s, 3);
+        Var *mean, *log_variance;
+        readout_find(rows[k].name)->read(&t, tape_leaf(&t, "x", one, &x, NULL),
+            tape_leaf(&t, "z_mu", one, &z_mu, NULL),
+            tape_leaf(&t, "z_sigma", one, &z_sigma, NULL), &levels, &mean, &log_variance);
+        check_close((double)mean->value[0], rows[k].mean, single ? 1e-6 : 1e-14);
+        check_close((double)log_variance->value[0], log(rows[k].variance),
+                    single ? 1e-6 : 1e-14);
+    }
+    tape_destroy(&t);
+    arena_destroy(&a);
+}
+
+/* A silent network (z = 0) repeats the forward step in the code's readout, and so
+ * gains exactly nothing on Gaussian data: the control that the code had as comments. */
+static const char *silent_name;
+static void silent(void *context, Tape *t, Var *x, const Levels *l, Var **mean,
+                   Var **log_variance)
+{
+    (void)context;
+    Var *zero = scale(t, x, 0, 0);
+    readout_find(silent_name)->read(t, x, zero, zero, l, mean, log_variance);
+}
+
+static void a_silent_network_gains_nothing(void)
+{
+    Real beta[STEPS];
+    constant_erasure(STEPS, beta);
+    silent_name = "code";
+    Reverse r = {silent, NULL};
+    check_close(bound_of_beta(beta, NULL, r), 0, single ? 2e-6 : 1e-14);
+    silent_name = "paper";          /* 1 - beta for sqrt(1 - beta): too fast a decay */
+    check(bound_of_beta(beta, NULL, r) < -0.01);
+}
+
 static const Test tests[] = {
+    T(readouts_by_hand), T(a_silent_network_gains_nothing),
     T(nothing_is_gained_on_gaussian_data), T(its_gradient_is_its_slope),
     T(a_schedule_can_be_learned), T(entropies_lie_within_their_bounds),
 };

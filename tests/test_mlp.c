@@ -15,10 +15,10 @@ typedef struct {
     Rbf rbf;
     bool is_rbf;
     Real x[N * 2], target[N];
-    int t[N];
 } Net;
 
-/* To learn: sin 3x in step 0, xy in step 1; the MLP, which has no t, learns xy. */
+/* To learn: sin 3x in step 0, which has the first half, xy in step 1; the MLP, which has
+ * no t, learns xy. */
 static void set_up(Net *f, bool is_rbf)
 {
     *f = (Net){.params = params_create(), .tape = tape_create(), .is_rbf = is_rbf};
@@ -29,8 +29,7 @@ static void set_up(Net *f, bool is_rbf)
     fill_uniform(f->x, N * 2, 3);
     for (int n = 0; n < N; n++) {
         double x = (double)f->x[2 * n], y = (double)f->x[2 * n + 1];
-        f->t[n] = n % STEPS;
-        f->target[n] = (Real)(is_rbf && f->t[n] == 0 ? sin(3 * x) : x * y);
+        f->target[n] = (Real)(is_rbf && n < N / STEPS ? sin(3 * x) : x * y);
     }
 }
 
@@ -45,9 +44,11 @@ static double loss_of(Net *f, bool backwards)
 {
     tape_reset(&f->tape);
     Pass pass = pass_training(&f->tape, &f->params, random_stream(1, 1, 1));
-    Var *x = tape_leaf(&f->tape, "x", SHAPE(N, 2), f->x, NULL);
-    Var *y = f->is_rbf ? rbf_forward(&pass, &f->rbf, x, f->t)
+    Shape shape = f->is_rbf ? SHAPE(STEPS, N / STEPS, 2) : SHAPE(N, 2);
+    Var *x = tape_leaf(&f->tape, "x", shape, f->x, NULL);
+    Var *y = f->is_rbf ? rbf_forward(&pass, &f->rbf, x, 0)
                        : mlp_forward(&pass, &f->mlp, x);
+    y = reshape(&f->tape, y, SHAPE(N, 1));
     Var *target = tape_leaf(&f->tape, "target", SHAPE(N, 1), f->target, NULL);
     Var *loss = mean(&f->tape, mse(&f->tape, y, target), ALL_AXES);
     double value = (double)loss->value[0];
@@ -104,19 +105,46 @@ static void bumps_by_hand(void)
     Tape tape = tape_create();
     Rbf r = rbf_init(&p, "rbf", 1, 2, 1, 2);
     params_allocate(&p, 1);
-    static const Real x[] = {1, 1, 100};
+    static const Real x[] = {1, 1, 1, 100};
     static const Real values[] = {0, 2,  0, 0,  10, 20,  1, 3,  0, 5};
     memcpy(p.value, values, sizeof values);     /* centres, radii, weights, biases */
     for (int narrow = 0; narrow < 2; narrow++) {
         tape_reset(&tape);
         p.value[2] = (Real)(narrow ? log(0.5) : 0);
         Pass pass = pass_inference(&tape, &p, p.value);
-        Var *y = rbf_forward(&pass, &r, tape_leaf(&tape, "x", SHAPE(3, 1), x, NULL),
-                             (int[]){0, 1, 1});
+        Var *all = tape_leaf(&tape, "x", SHAPE(2, 2, 1), x, NULL);
+        Var *one = tape_leaf(&tape, "x", SHAPE(1, 1, 1), x, NULL);
+        Var *y = rbf_forward(&pass, &r, all, 0), *late = rbf_forward(&pass, &r, one, 1);
         double first = narrow ? 1 / (1 + exp(1.5)) : 0.5;
         check_close(y->value[0], 10 * first + 20 * (1 - first), 1e-6);
-        check_close(y->value[1], 1 * first + 3 * (1 - first) + 5, 1e-6);
-        check_close(y->value[2], 8, 1e-6);
+        check_close(y->value[2], 1 * first + 3 * (1 - first) + 5, 1e-6);
+        check(late->value[0] == y->value[2]);
+        check_close(y->value[3], 8, 1e-6);
+    }
+    tape_destroy(&tape);
+    params_destroy(&p);
+}
+
+/* Placed at data, with the data as advice, the network answers with their average. */
+static void placed_bumps_average_the_data(void)
+{
+    Params p = params_create();
+    Tape tape = tape_create();
+    Rbf r = rbf_init(&p, "rbf", 1, 3, 1, 2);
+    params_allocate(&p, 1);
+    static const Real data[] = {-1, 0, 2}, x[] = {(Real)0.3};
+    rbf_place(&p, &r, data, 0.5, data);
+    double weight = 0, sum = 0;
+    for (int j = 0; j < 3; j++) {
+        double w = exp(-2 * (0.3 - (double)data[j]) * (0.3 - (double)data[j]));
+        weight += w, sum += w * (double)data[j];
+    }
+    for (int t = 0; t < 2; t++) {
+        tape_reset(&tape);
+        Pass pass = pass_inference(&tape, &p, p.value);
+        Var *here = tape_leaf(&tape, "x", SHAPE(1, 1, 1), x, NULL);
+        Var *y = rbf_forward(&pass, &r, here, t);
+        check_close(y->value[0], sum / weight, 1e-6);
     }
     tape_destroy(&tape);
     params_destroy(&p);
@@ -148,7 +176,8 @@ static void an_unknown_activation_stops_with_the_list(void)
 }
 
 static const Test tests[] = {
-    T(layers_by_hand), T(bumps_by_hand), T(their_gradients_are_slopes),
+    T(layers_by_hand), T(bumps_by_hand), T(placed_bumps_average_the_data),
+    T(their_gradients_are_slopes),
     T(they_learn_a_function), T(an_unknown_activation_stops_with_the_list),
 };
 

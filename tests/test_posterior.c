@@ -15,8 +15,8 @@ static void look_through(Observation o, const char *sampler, Schedule s)
     sample_posterior(&d.base, &s, &options, (Crowd){0, N, NULL}, &o, x);
 }
 
-/* Known numbers come back to the last bit, in each of the ways; unknown ones, which do not depend
- * on them, have the data's mean and variance. */
+/* Known numbers come back to the last bit, in each of the ways; unknown ones, which do
+ * not depend on them, have the data's mean and variance. */
 static void what_is_seen_is_kept(void)
 {
     static const struct { const char *sampler; bool as_noisy; int repeats; } rows[] = {
