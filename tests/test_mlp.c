@@ -167,6 +167,23 @@ static void layers_by_hand(void)
     params_destroy(&p);
 }
 
+/* Step 0: y = 2x + 1; step 1: y = -x + 5. */
+static void each_step_has_its_layer(void)
+{
+    Params p = params_create();
+    Tape tape = tape_create();
+    StepLinear l = step_linear_init(&p, "readout", 2, 1, 1);
+    params_allocate(&p, 1);
+    memcpy(p.value, ((Real[]){2, -1,  1, 5}), 4 * sizeof(Real));
+    Pass pass = pass_inference(&tape, &p, p.value);
+    static const Real x[] = {3, 4, 3};
+    Var *in = tape_leaf(&tape, "x", SHAPE(3, 1), x, NULL);
+    Var *y = step_linear_forward(&pass, &l, in, (int[]){0, 0, 1});
+    check_reals(y->value, ((Real[]){7, 9, 2}), 3, 1e-6);
+    tape_destroy(&tape);
+    params_destroy(&p);
+}
+
 static void find_sine(void *unused) { (void)unused, activation_find("sine"); }
 
 static void an_unknown_activation_stops_with_the_list(void)
@@ -176,7 +193,7 @@ static void an_unknown_activation_stops_with_the_list(void)
 }
 
 static const Test tests[] = {
-    T(layers_by_hand), T(bumps_by_hand), T(placed_bumps_average_the_data),
+    T(layers_by_hand), T(each_step_has_its_layer), T(bumps_by_hand), T(placed_bumps_average_the_data),
     T(their_gradients_are_slopes),
     T(they_learn_a_function), T(an_unknown_activation_stops_with_the_list),
 };
