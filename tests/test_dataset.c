@@ -210,6 +210,34 @@ static void check_refused(const char *folder, const char *words)
     check_stops(load, &r, folder);
 }
 
+/* P(radius > r) = (r^-2 - 16^-2) / (1 - 16^-2); every pixel has a leaf, so the pictures do
+ * not depend on what was there; each part is another set, and the same each time. */
+static void makes_dead_leaves(void)
+{
+    check_close(leaf_radius(0), 16, 1e-12);
+    check_close(leaf_radius(1), 1, 1e-12);
+    for (double r = 1; r < 16; r += 2.5)
+        check_close(leaf_radius((1 / (r * r) - 1 / 256.0) / (1 - 1 / 256.0)), r, 1e-12);
+    Dataset train = dataset_load(&arena, "leaves", NULL, DATASET_TRAIN);
+    Dataset test = dataset_load(&arena, "leaves", NULL, DATASET_TEST);
+    Dataset again = dataset_load(&arena, "leaves", NULL, DATASET_TEST);
+    size_t size = 32 * 32 * (size_t)test.count;
+    check_int(train.count, 10000);
+    check_int(test.count, 2000);
+    check(memcmp(test.pixels, again.pixels, size) == 0);
+    check(memcmp(test.pixels, train.pixels, size) != 0);
+    double sum = 0, square = 0, alike = 0;
+    for (size_t i = 0; i < size; i++) {
+        double x = test.pixels[i];
+        sum += x, square += x * x, alike += i % 32 && test.pixels[i - 1] == test.pixels[i];
+    }
+    check_close(sum / (double)size, 127.5, 0.02);           /* greys are uniform */
+    check_close(square / (double)size - 127.5 * 127.5, 65535 / 12.0, 0.04);
+    check(alike > 0.5 * (double)size && alike < 0.9 * (double)size);
+    Request folder = {"leaves", "/tmp", DATASET_TEST};
+    check_stops(load, &folder, "leaves are made by the program");
+}
+
 static void refuses_unknown_names(void)
 {
     Request r = {"mnits", NULL, DATASET_TRAIN};
@@ -337,7 +365,7 @@ static void refuses_folders_without_data(void)
 
 static const Test tests[] = {
     T(loads_the_bundled_mnist), T(finds_the_bundled_files_from_elsewhere),
-    T(loads_idx_files), T(loads_cifar_batches), T(loads_pictures),
+    T(loads_idx_files), T(loads_cifar_batches), T(loads_pictures), T(makes_dead_leaves),
     T(counts_the_classes_of_pictures),
     T(refuses_unknown_names), T(refuses_other_files_as_mnist),
     T(refuses_broken_idx_files), T(refuses_broken_gzip_files), T(refuses_broken_batches),

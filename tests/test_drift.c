@@ -197,7 +197,10 @@ static void a_model_is_measured(void)
     check_drift(2, "which run?", "compress %s", png);
     check_drift(1, "was not made by", "decompress %s --model %s/e", png, t);
     check_drift(1, "with another model", "decompress %s/x.ddc --model %s/m", t, t);
-    check_drift(2, "no mask oval", "inpaint %s/e --train --mask oval --sample-steps 5", t);
+    check_drift(2, "oval is neither a mask (left, right, box) nor a PNG file",
+                "inpaint %s/e --train --mask oval --sample-steps 5", t);
+    check_drift(0, "where it is hidden", "inpaint %s/e --train --mask %s/a_00.png %s --out %s/i.png",
+                t, pictures(), two, t);
     check_drift(2, "are for inpaint", "denoise %s/e --as-noisy", t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
     check_drift(2, "measure what", "evaluate %s/e", t);

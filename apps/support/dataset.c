@@ -77,6 +77,9 @@ Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart
     if (strcmp(what, "mnist") == 0) {
         d = mnist_load(a, folder ? folder : find_bundled(a, "mnist"), part);
         d.name = "mnist";
+    } else if (strcmp(what, "leaves") == 0) {
+        if (folder) fail_usage("leaves are made by the program; leave out %s", folder);
+        d = leaves_load(a, part);
     } else if (strcmp(what, "cifar10") == 0) {
         if (!folder)
             fail_usage("cifar10 does not come with the program: say in which folder its "
@@ -89,8 +92,8 @@ Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart
         d = load_folder(a, what, part);
         d.name = name_of(a, what);
     } else {
-        fail_usage("%s is neither a data set nor a folder: expected mnist, cifar10, or a "
-                   "folder with IDX files, CIFAR-10 batches or PNG files", what);
+        fail_usage("%s is neither a data set nor a folder: expected mnist, leaves, "
+                   "cifar10, or a folder with IDX files, CIFAR-10 batches or PNG files", what);
     }
     return d;
 }

@@ -32,6 +32,7 @@ typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
 /* Loads one part of `what` into the arena (not the scratch arena):
  *   "mnist"     from `folder`, or with NULL from apps/data/mnist, which comes with the
  *               program; the files must be the original ones
+ *   "leaves"    made as needed: dead leaves, 32x32 (leaves.c)
  *   "cifar10"   from `folder`, which holds some or all of its binary batches
  *   a folder    whatever it holds; `folder` is NULL */
 Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart part);
@@ -50,5 +51,9 @@ Dataset pictures_load(Arena *a, const char *folder, DatasetPart part);
  * may be missing (data NULL); CIFAR-10's n batches are copied into the arena. */
 Dataset idx_parse(Bytes images, Bytes labels);
 Dataset cifar_parse(Arena *a, const Bytes batches[], int n);
+
+/* Dead leaves, and the radius that a share u of all leaves is larger than. */
+Dataset leaves_load(Arena *a, DatasetPart part);
+double leaf_radius(double u);
 
 #endif
