@@ -1,5 +1,5 @@
 /* drift heartbeat: diffusion of bits.  Sequences of 20 bits with a 1 in every fifth
- * place.
+ * place; or, with --data mnist, digits of which each pixel is black or white.
  *
  * There are five such sequences, equally likely, so no model can have more than log2(1/5)
  * = -2.322 bits a sequence; Sohl-Dickstein 2015 report K = -2.414 (Table 1).
@@ -12,96 +12,207 @@
  *     f_b = c q(x_{t-1} = 1 | x_t, x_0 = 1) + (1 - c) q(x_{t-1} = 1 | x_t, x_0 = 0),
  *
  * because f_b is within 1/2000 of x_t almost always, and c is the little that there is to
- * learn.  And c changes slowly with t, so BINS readouts do for 2000 steps. */
+ * learn.  And c changes slowly with t, so bumps in time do for 2000 readouts. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "apps/commands.h"
+#include "apps/support/dataset.h"
+#include "apps/support/image.h"
 #include "apps/support/options.h"
+#include "apps/support/png.h"
 #include "apps/support/progress.h"
 #include "diffusion/binomial.h"
 #include "nn/mlp.h"
 #include "nn/optimizer.h"
+#include "nn/time_basis.h"
 #include "tensor/error.h"
 
-enum { D = 20, PERIOD = 5, T = 2000, BINS = 20, HIDDEN = 50, BATCH = 512, TEST = 40000,
-       SAMPLES = 200, SHOWN = 8 };
+enum { T = 2000, BUMPS = 20, PERIOD = 5, SEQUENCE = 20, SIDE = 28, MAX_D = SIDE * SIDE };
 enum { TRAIN = 1, MEASURE, DRAW };                  /* whose random numbers */
 
-typedef struct {
-    Binomial process;
-    Params params;
-    Mlp body;
-    StepLinear readout;
-    Tape tape;
-} Heart;
+typedef struct Heart Heart;
 
-/* c of N sequences, sequence n at step t[n]. */
-static Var *predict(Heart *m, Pass *pass, Var *x, const int t[])
+/* What is learned: bits at a time, a network for it, how much to draw. */
+typedef struct {
+    const char *name;
+    int D, hidden, batch, tests, samples;
+    long steps;
+    double (*prepare)(Heart *m);                    /* returns the activity, p0 */
+    void (*draw)(const Heart *m, Random row, double *x0);
+    void (*report)(Heart *m, const Real *x);        /* of samples x [samples, D] */
+} Data;
+
+struct Heart {
+    const Data *data;
+    Binomial process;
+    Dataset pictures;
+    Params params;
+    Mlp net;
+    TimeBasis basis;
+    Tape tape;
+    Arena arena;
+};
+
+/* ---- sequences --------------------------------------------------------------------- */
+
+static double prepare_beats(Heart *m) { return (void)m, 1.0 / PERIOD; }
+
+static void draw_beat(const Heart *m, Random row, double *x0)
 {
-    int N = x->shape.dim[0], *bin = tape_save(pass->tape, int, (size_t)N);
-    for (int n = 0; n < N; n++) bin[n] = t[n] * BINS / T;
-    Var *h = sigmoid(pass->tape, mlp_forward(pass, &m->body, x));
-    return sigmoid(pass->tape, step_linear_forward(pass, &m->readout, h, bin));
+    int phase = (int)random_below(row, SEQUENCE, PERIOD);
+    for (int i = 0; i < m->data->D; i++) x0[i] = i % PERIOD == phase;
 }
 
-/* ---- the bound ---------------------------------------------------------------------- */
+static bool is_valid(const Real *x)
+{
+    int ones = 0;
+    for (int i = 0; i < SEQUENCE; i++) {
+        ones += x[i] > 0;
+        if (i >= PERIOD && x[i] != x[i - PERIOD]) return false;
+    }
+    return ones == SEQUENCE / PERIOD;
+}
+
+static void report_beats(Heart *m, const Real *x)
+{
+    enum { SHOWN = 8 };
+    int valid = 0, samples = m->data->samples;
+    for (int n = 0; n < samples; n++, x += SEQUENCE) {
+        valid += is_valid(x);
+        for (int i = 0; n < SHOWN && i < SEQUENCE; i++) putchar(x[i] > 0 ? '1' : '0');
+        if (n < SHOWN) putchar('\n');
+    }
+    printf("%d of %d samples have a 1 in every fifth place\n"
+           "no model has more than log2(1/5) = -2.322 bits; the paper's K is -2.414\n",
+           valid, samples);
+}
+
+/* ---- digits ------------------------------------------------------------------------ */
+
+static double is_white(uint8_t pixel) { return pixel >= 128; }
+
+static double prepare_digits(Heart *m)
+{
+    m->pictures = dataset_load(&m->arena, "mnist", NULL, DATASET_TRAIN);
+    double sum = 0;
+    size_t size = (size_t)m->pictures.count * MAX_D;
+    for (size_t i = 0; i < size; i++) sum += is_white(m->pictures.pixels[i]);
+    return sum / (double)size;
+}
+
+static void draw_digit(const Heart *m, Random row, double *x0)
+{
+    size_t n = random_below(row, MAX_D, (uint32_t)m->pictures.count);
+    for (int i = 0; i < MAX_D; i++)
+        x0[i] = is_white(m->pictures.pixels[n * MAX_D + (size_t)i]);
+}
+
+static void report_digits(Heart *m, const Real *x)
+{
+    int count = m->data->samples;
+    uint8_t *pixels = arena_new(&m->arena, uint8_t, (size_t)(count * MAX_D));
+    for (int i = 0; i < count * MAX_D; i++) pixels[i] = x[i] > 0 ? 255 : 0;
+    Image grid = image_grid(&m->arena, &(Pictures){count, SIDE, SIDE, 1, pixels}, 6, 1);
+    image_show(&grid, stdout);
+    folder_make("runs/heartbeat");
+    png_write("runs/heartbeat/mnist.png", &grid);
+    printf("  runs/heartbeat/mnist.png\n");
+}
+
+static const Data sets[] = {
+    {"heartbeat", SEQUENCE, 50, 512, 40000, 200, 3500, prepare_beats, draw_beat,
+     report_beats},
+    {"mnist", MAX_D, 200, 128, 6400, 18, 1500, prepare_digits, draw_digit, report_digits},
+};
+
+/* ---- the bound --------------------------------------------------------------------- */
+
+/* c of N rows of bits, row n at step t[n]. */
+static Var *predict(Heart *m, Pass *pass, Var *x, const double t[])
+{
+    Var *y = mlp_forward(pass, &m->net, x);
+    return sigmoid(pass->tape, time_basis_average(pass->tape, &m->basis, y, t));
+}
 
 /* Bits x_t, and of each the probability that x_{t-1} is 1: with the true x0, with 0, with
  * 1 less that with 0. */
-typedef struct { int *t; Real *x, *q, *zero, *rise; } Steps;
+typedef struct { double *t; Real *x, *q, *zero, *rise; } Steps;
+
+/* Probabilities that x_{t-1} is 1, by x_t and x_0. */
+static void find_posteriors(const Heart *m, int t, double f[2][2])
+{
+    for (int k = 0; k < 4; k++)
+        f[k / 2][k % 2] = binomial_posterior(&m->process, t, k / 2, k % 2);
+}
+
+static void draw_row(Heart *m, Random row, int t, Real *x, Real *q, Real *zero,
+                     Real *rise)
+{
+    double x0[MAX_D], xt[MAX_D], f[2][2];
+    int D = m->data->D;
+    m->data->draw(m, row, x0);
+    binomial_noise(&m->process, t, x0, (size_t)D, row, xt);
+    find_posteriors(m, t, f);
+    for (int i = 0; i < D; i++) {
+        const double *of = f[xt[i] > 0];
+        x[i] = (Real)xt[i], q[i] = (Real)of[x0[i] > 0];
+        zero[i] = (Real)of[0], rise[i] = (Real)(of[1] - of[0]);
+    }
+}
 
 static Steps draw_steps(Heart *m, Random r, int N)
 {
-    size_t n = (size_t)N, all = D * n;
+    size_t n = (size_t)N, D = (size_t)m->data->D, all = D * n;
     Arena *a = &m->tape.records;                    /* until the tape is reset */
-    Steps s = {arena_new(a, int, n), arena_new(a, Real, all), arena_new(a, Real, all),
+    Steps s = {arena_new(a, double, n), arena_new(a, Real, all), arena_new(a, Real, all),
                arena_new(a, Real, all), arena_new(a, Real, all)};
+#pragma omp parallel for schedule(static)
     for (int k = 0; k < N; k++) {
-        double x0[D], xt[D];
-        Random row = {r.seed, r.stream + ((uint64_t)(k + 1) << 24)};   /* a row a sequence */
-        int phase = (int)random_below(row, D, PERIOD);
-        int t = s.t[k] = 1 + (int)(((double)k + random_uniform(row, D + 1)) / N * (T - 1));
-        for (int i = 0; i < D; i++) x0[i] = i % PERIOD == phase;
-        binomial_noise(&m->process, t, x0, D, row, xt);
-        for (int i = 0; i < D; i++) {
-            double one = binomial_posterior(&m->process, t, (int)xt[i], 1);
-            double zero = binomial_posterior(&m->process, t, (int)xt[i], 0);
-            size_t at = (size_t)k * D + (size_t)i;
-            s.x[at] = (Real)xt[i], s.q[at] = (Real)(x0[i] > 0 ? one : zero);
-            s.zero[at] = (Real)zero, s.rise[at] = (Real)(one - zero);
-        }
+        Random row = {r.seed, r.stream + ((uint64_t)(k + 1) << 24)};
+        double u = (k + random_uniform(row, MAX_D + 1)) / N;        /* t is stratified */
+        int t = 1 + (int)(u * (T - 1));
+        size_t at = (size_t)k * D;
+        s.t[k] = t;
+        draw_row(m, row, t, s.x + at, s.q + at, s.zero + at, s.rise + at);
     }
     return s;
 }
 
 /* The sum over t of the cross-entropy between q(x_{t-1} | x_t, x_0) and f_b: KL, but for
- * a number that no network can change.  Estimated from N sequences, in nats. */
+ * a number that no network can change.  Estimated from N rows, in nats. */
 static Var *cross_entropy_of(Heart *m, Pass *pass, const Steps *s, int N)
 {
     Tape *t = pass->tape;
-    Shape shape = SHAPE(N, D);
-    Var *x = tape_leaf(t, "x_t", shape, s->x, NULL), *q = tape_leaf(t, "q", shape, s->q, NULL);
-    Var *f = add(t, tape_leaf(t, "f(0)", shape, s->zero, NULL),
-                 multiply(t, tape_leaf(t, "f(1) - f(0)", shape, s->rise, NULL),
-                          predict(m, pass, x, s->t)));
+    Shape shape = SHAPE(N, m->data->D);
+    Var *x = tape_leaf(t, "x_t", shape, s->x, NULL);
+    Var *q = tape_leaf(t, "q", shape, s->q, NULL);
+    Var *rise = multiply(t, tape_leaf(t, "f(1) - f(0)", shape, s->rise, NULL),
+                         predict(m, pass, x, s->t));
+    Var *f = add(t, tape_leaf(t, "f(0)", shape, s->zero, NULL), rise);
+    Var *not_f = scale(t, f, -1, 1);
     Var *yes = multiply(t, q, logarithm(t, clamp(t, f, 1e-7, 1)));
-    Var *no = multiply(t, scale(t, q, -1, 1), logarithm(t, clamp(t, scale(t, f, -1, 1), 1e-7, 1)));
-    return scale(t, mean(t, add(t, yes, no), ALL_AXES), -D * (T - 1), 0);
+    Var *no = multiply(t, scale(t, q, -1, 1), logarithm(t, clamp(t, not_f, 1e-7, 1)));
+    return scale(t, mean(t, add(t, yes, no), ALL_AXES), -m->data->D * (T - 1), 0);
 }
 
-/* K in bits a sequence, in double from the network's c. */
+/* K in bits a row, in double from the network's c. */
 static double bound(Heart *m)
 {
-    tape_reset(&m->tape);
-    Pass pass = pass_inference(&m->tape, &m->params, m->params.value);
-    Steps s = draw_steps(m, random_stream(1, MEASURE, 0), TEST);
-    Var *c = predict(m, &pass, tape_leaf(&m->tape, "x_t", SHAPE(TEST, D), s.x, NULL), s.t);
+    int N = m->data->batch, D = m->data->D, rounds = m->data->tests / N;
     double kl = 0;
-    for (size_t i = 0; i < (size_t)TEST * D; i++)
-        kl += binomial_kl((double)s.q[i], (double)s.zero[i] +
-                          (double)s.rise[i] * (double)c->value[i]);
-    return (D * binomial_ends(&m->process) - kl / TEST * (T - 1)) / log(2);
+    for (int k = 0; k < rounds; k++) {
+        tape_reset(&m->tape);
+        Pass pass = pass_inference(&m->tape, &m->params, m->params.value);
+        Steps s = draw_steps(m, random_stream(1, MEASURE, (uint64_t)k), N);
+        Var *x = tape_leaf(&m->tape, "x_t", SHAPE(N, D), s.x, NULL);
+        Var *c = predict(m, &pass, x, s.t);
+        for (int i = 0; i < N * D; i++)
+            kl += binomial_kl((double)s.q[i], (double)s.zero[i] +
+                              (double)s.rise[i] * (double)c->value[i]);
+    }
+    return (D * binomial_ends(&m->process) - kl / (rounds * N) * (T - 1)) / log(2);
 }
 
 static void train(Heart *m, long steps)
@@ -113,77 +224,81 @@ static void train(Heart *m, long steps)
     for (long k = 0; k < steps; k++) {
         tape_reset(&m->tape);
         params_zero_grad(&m->params);
-        Pass pass = pass_training(&m->tape, &m->params, random_stream(1, TRAIN, (uint64_t)k));
-        Steps s = draw_steps(m, pass.random, BATCH);
-        backward(cross_entropy_of(m, &pass, &s, BATCH));
+        Random r = random_stream(1, TRAIN, (uint64_t)k);
+        Pass pass = pass_training(&m->tape, &m->params, r);
+        Steps s = draw_steps(m, r, m->data->batch);
+        backward(cross_entropy_of(m, &pass, &s, m->data->batch));
         optimizer_step(&o, &m->params);
         progress_show(&progress, k + 1, steps, (k + 1.0) / (double)steps, "");
     }
     progress_break(&progress);
 }
 
-/* ---- sampling ----------------------------------------------------------------------- */
+/* ---- sampling ---------------------------------------------------------------------- */
 
 /* Bits from B(p0), then down; the last step takes the likelier x0. */
 static void draw_samples(Heart *m, Real *x)
 {
-    static int times[SAMPLES];
-    for (size_t i = 0; i < SAMPLES * D; i++)
-        x[i] = random_uniform(random_stream(1, DRAW, T), i) < m->process.p0;
+    int N = m->data->samples, D = m->data->D;
+    double *times = arena_new(&m->arena, double, (size_t)N);
+    for (int i = 0; i < N * D; i++)
+        x[i] = random_uniform(random_stream(1, DRAW, T), (uint64_t)i) < m->process.p0;
     for (int t = T - 1; t >= 0; t--) {
-        for (int n = 0; n < SAMPLES; n++) times[n] = t;
+        for (int n = 0; n < N; n++) times[n] = t;
         tape_reset(&m->tape);
         Pass pass = pass_inference(&m->tape, &m->params, m->params.value);
-        Var *c = predict(m, &pass, tape_leaf(&m->tape, "x_t", SHAPE(SAMPLES, D), x, NULL), times);
+        Var *xt = tape_leaf(&m->tape, "x_t", SHAPE(N, D), x, NULL);
+        const Real *c = predict(m, &pass, xt, times)->value;
         Random r = random_stream(1, DRAW, (uint64_t)t);
-        double f[2][2];                             /* of x_t and x_0 */
-        for (int k = 0; k < 4; k++)
-            f[k / 2][k % 2] = binomial_posterior(&m->process, t, k / 2, k % 2);
-        for (size_t i = 0; i < SAMPLES * D; i++) {
-            double guess = (double)c->value[i], *row = f[x[i] > 0];
-            x[i] = t ? random_uniform(r, i) < row[0] + guess * (row[1] - row[0]) : guess > 0.5;
+        double f[2][2];
+        find_posteriors(m, t, f);
+        for (int i = 0; i < N * D; i++) {
+            const double *of = f[x[i] > 0];
+            double one = of[0] + (double)c[i] * (of[1] - of[0]);
+            x[i] = t ? random_uniform(r, (uint64_t)i) < one : c[i] > (Real)0.5;
         }
     }
 }
 
-static bool is_valid(const Real *x)
+/* ---- the command ------------------------------------------------------------------- */
+
+static const Data *find_data(const char *name)
 {
-    int ones = 0;
-    for (int i = 0; i < D; i++) {
-        ones += x[i] > 0;
-        if (i >= PERIOD && x[i] != x[i - PERIOD]) return false;
-    }
-    return ones == D / PERIOD;
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
+        if (strcmp(sets[k].name, name) == 0) return &sets[k];
+    fail_usage("no data %s; there are heartbeat and mnist", name);
 }
 
 int heartbeat_main(int argc, char **argv)
 {
-    long steps = 3500;
-    Option options[] = {{"steps", OPTION_LONG, &steps, "N", "of training", 0}, {0}};
+    const char *data = "heartbeat";
+    long steps = 0;
+    Option options[] = {
+        {"data", OPTION_TEXT, &data, "NAME", "heartbeat, or mnist in black and white", 0},
+        {"steps", OPTION_LONG, &steps, "N", "of training; 0: 3500, 1500 for mnist", 0},
+        {0},
+    };
     Usage usage = {"drift heartbeat [options]",
-                   "Learns binary sequences with a 1 in every fifth place by diffusion of bits\n"
-                   "(Sohl-Dickstein 2015, figure 2 and Table 1).", 0};
+                   "Learns binary sequences with a 1 in every fifth place by diffusion\n"
+                   "of bits (Sohl-Dickstein 2015, figure 2 and Table 1).", 0};
     options_parse(argc, argv, &usage, options, NULL);
-    Arena a = arena_create();
-    Heart m = {.process = {schedule_make(&a, "jsd", T, 0.1, 0.2), 1.0 / PERIOD},
-               .params = params_create(), .tape = tape_create()};
-    m.body = mlp_init(&m.params, "body", (int[]){D, HIDDEN, HIDDEN, HIDDEN, 0}, "sigmoid");
-    m.readout = step_linear_init(&m.params, "readout", BINS, HIDDEN, D);
+    Heart m = {.data = find_data(data), .params = params_create(), .tape = tape_create(),
+               .arena = arena_create(), .basis = {T, BUMPS, 1}};
+    int D = m.data->D, H = m.data->hidden;
+    m.process.schedule = schedule_make(&m.arena, "jsd", T, 0.1, 0.2);
+    m.process.p0 = m.data->prepare(&m);
+    m.net = mlp_init(&m.params, "net", (int[]){D, H, H, H, BUMPS * D, 0}, "sigmoid");
     params_allocate(&m.params, 1);
-    train(&m, steps);
+    train(&m, steps ? steps : m.data->steps);
 
-    static Real x[SAMPLES * D];
+    Real *x = arena_new(&m.arena, Real, (size_t)(m.data->samples * D));
     draw_samples(&m, x);
-    int valid = 0;
-    for (int n = 0; n < SAMPLES; n++) {
-        valid += is_valid(x + n * D);
-        for (int i = 0; n < SHOWN && i <= D; i++) putchar(i == D ? '\n' : "01"[x[n * D + i] > 0]);
-    }
+    m.data->report(&m, x);
+    if (m.pictures.count)
+        m.pictures = dataset_load(&m.arena, "mnist", NULL, DATASET_TEST);
     double K = bound(&m), null = -D * binomial_entropy(m.process.p0) / log(2);
-    printf("%d of %d samples have a 1 in every fifth place\n"
-           "K         %8.3f bits a sequence; not above log2(1/5) = -2.322   [paper -2.414]\n"
-           "L_null    %8.4f bits: each bit by itself, -20 h(0.2)\n"
-           "K - L_null%8.3f bits                                            [paper 12.024]\n",
-           valid, SAMPLES, K, null, K - null);
+    printf("K         %9.3f bits a row of %d, on average at most log2 p(x_0)\n"
+           "L_null    %9.4f bits: each bit by itself, -%d h(%.4g)\n"
+           "K - L_null%9.3f bits\n", K, D, null, D, m.process.p0, K - null);
     return 0;
 }

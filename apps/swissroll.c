@@ -104,7 +104,8 @@ static Schedule find_schedule(Roll *m)
 
 /* A network of radial basis functions, shared by all t; its last layer is another one for
  * each t.  The bumps start at points of the data, each with the advice "x_0 is here": the
- * average over the bumps near x is a rough denoiser before any training. */
+ * average over the bumps near x is a rough denoiser before any training.  Readouts of
+ * another kind start silent. */
 static void make_network(Roll *m, int units)
 {
     m->net = rbf_init(&m->params, "net", D, units, 2 * D, T);
@@ -114,11 +115,13 @@ static void make_network(Roll *m, int units)
     double *c = arena_new(&m->arena, double, (size_t)(D * units));
     Real *centre = arena_new(&m->arena, Real, (size_t)(D * units));
     Real *advice = arena_new(&m->arena, Real, (size_t)(2 * D * units));
+    double says = m->readout->is_place;
     plane_draw(&m->data, random_stream(1, TRAIN, 0), units, c);
     for (int j = 0; j < units; j++)
         for (int d = 0; d < D; d++) {
-            centre[j * D + d] = advice[j * 2 * D + d] = (Real)c[j * D + d];
-            advice[(j * 2 + 1) * D + d] = -4;           /* the logarithm of a variance */
+            centre[j * D + d] = (Real)c[j * D + d];
+            advice[j * 2 * D + d] = (Real)(says * c[j * D + d]);
+            advice[(j * 2 + 1) * D + d] = (Real)(says * -4);    /* ln variance of x_0 */
         }
     rbf_place(&m->params, &m->net, centre, 1 / sqrt(units), advice);
 }

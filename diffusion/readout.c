@@ -40,7 +40,7 @@ static void posterior(Tape *t, Var *x, Var *z_mu, Var *z_sigma, const Levels *l,
 }
 
 static const Readout readouts[] = {
-    {"paper", paper}, {"code", code}, {"posterior", posterior},
+    {"paper", false, paper}, {"code", false, code}, {"posterior", true, posterior},
 };
 
 const Readout *readout_find(const char *name)

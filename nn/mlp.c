@@ -47,27 +47,3 @@ Var *mlp_forward(Pass *pass, const Mlp *m, Var *x)
     }
     return h;
 }
-
-StepLinear step_linear_init(Params *p, const char *name, int steps, int in, int out)
-{
-    Init weight = p->rule->weight(in, out, ROLE_PLAIN);
-    Init bias = p->rule->bias(in, ROLE_PLAIN);
-    return (StepLinear){
-        .weight = params_add(p, SHAPE(steps, out * in), weight, "%s.weight", name),
-        .bias = params_add(p, SHAPE(steps, out), bias, "%s.bias", name),
-        .in = in, .out = out,
-    };
-}
-
-/* The rows that belong to each sample, then a small matrix product a sample. */
-Var *step_linear_forward(Pass *pass, const StepLinear *l, Var *x, const int t[])
-{
-    Tape *tape = pass->tape;
-    int N = x->shape.dim[0];
-    Var *w = embedding(tape, pass_param(pass, l->weight), t, N);
-    Var *b = embedding(tape, pass_param(pass, l->bias), t, N);
-    Var *y = matmul(tape, reshape(tape, w, SHAPE(N, l->out, l->in)), false,
-                    reshape(tape, x, SHAPE(N, l->in, 1)), false);
-    Shape shape = SHAPE(N, l->out);
-    return add(tape, reshape(tape, y, shape), reshape(tape, b, shape));
-}

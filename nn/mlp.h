@@ -3,8 +3,7 @@
  *     h_0 = x,     h_i = f(W_i h_{i-1} + b_i),     y = W_n h_{n-1} + b_n
  *
  * Sohl-Dickstein 2015 use one of widths 20, 50, 50, 50 with sigmoids for their heartbeat
- * data.  Its last layer, the readout, is another one for each time step; all before it is
- * shared: that is StepLinear. */
+ * data. */
 #ifndef NN_MLP_H
 #define NN_MLP_H
 
@@ -29,13 +28,5 @@ Mlp mlp_init(Params *p, const char *name, const int widths[], const char *activa
 
 /* x [..., in] to [..., out].  Does not discard x. */
 Var *mlp_forward(Pass *pass, const Mlp *m, Var *x);
-
-/* A linear layer of its own for each of T steps. */
-typedef struct { int weight, bias, in, out; } StepLinear;
-
-StepLinear step_linear_init(Params *p, const char *name, int steps, int in, int out);
-
-/* x [N, in], sample n through the layer of step t[n]; y [N, out].  Does not discard x. */
-Var *step_linear_forward(Pass *pass, const StepLinear *l, Var *x, const int t[]);
 
 #endif

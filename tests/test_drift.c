@@ -217,7 +217,7 @@ static void the_first_diffusion_models_run(void)
                 "--readout code --out %s/roll", t);
     check_drift(2, "there are paper, code and posterior", "swissroll --readout x0");
     check_drift(2, "--units must be", "swissroll --units 0");
-    check_drift(0, "L_null    -14.4386 bits", "heartbeat --steps 5");
+    check_drift(0, "L_null     -14.4386 bits", "heartbeat --steps 5");
 }
 
 /* The commands that take a training step apart, on a run and on a preset. */

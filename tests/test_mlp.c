@@ -3,6 +3,7 @@
 
 #include "nn/optimizer.h"
 #include "nn/rbf.h"
+#include "nn/time_basis.h"
 #include "tests/check.h"
 
 enum { N = 32, STEPS = 2 };
@@ -167,21 +168,33 @@ static void layers_by_hand(void)
     params_destroy(&p);
 }
 
-/* Step 0: y = 2x + 1; step 1: y = -x + 5. */
-static void each_step_has_its_layer(void)
+/* Ten bumps over 1000 steps, half as wide as their distance: the code of 2015 gives at the
+ * first step 0.88054 0.11917 0.00030, in the middle 0.00875 0.48658 0.49542 0.00924.  The
+ * average: y_j = 3 for all j gives 3; y_j = j at the last time the mirror image of 0. */
+static void bumps_in_time(void)
 {
-    Params p = params_create();
+    TimeBasis b = {1000, 10, 0.5};
+    double g[10], sum = 0;
+    time_basis_weights(&b, 0, g);
+    check_close(g[0], 0.88054, 1e-5);
+    check_close(g[1], 0.11917, 1e-5);
+    check_close(g[2], 0.00030, 1e-5);
+    time_basis_weights(&b, 500, g);
+    static const double middle[] = {0.00875, 0.48658, 0.49542, 0.00924};
+    for (int j = 0; j < 4; j++) check_close(g[3 + j], middle[j], 1e-5);
+    time_basis_weights(&b, 499.5, g);                       /* between two steps */
+    for (int j = 0; j < 10; j++) sum += g[j], check_close(g[j], g[9 - j], 1e-14);
+    check_close(sum, 1, 1e-14);
+
     Tape tape = tape_create();
-    StepLinear l = step_linear_init(&p, "readout", 2, 1, 1);
-    params_allocate(&p, 1);
-    memcpy(p.value, ((Real[]){2, -1,  1, 5}), 4 * sizeof(Real));
-    Pass pass = pass_inference(&tape, &p, p.value);
-    static const Real x[] = {3, 4, 3};
-    Var *in = tape_leaf(&tape, "x", SHAPE(3, 1), x, NULL);
-    Var *y = step_linear_forward(&pass, &l, in, (int[]){0, 0, 1});
-    check_reals(y->value, ((Real[]){7, 9, 2}), 3, 1e-6);
+    Real y[2 * 20];
+    for (int j = 0; j < 20; j++) y[j] = y[20 + j] = j % 2 ? 3 : (Real)(j / 2);
+    Var *leaf = tape_leaf(&tape, "y", SHAPE(2, 20), y, NULL);
+    Var *z = time_basis_average(&tape, &b, leaf, (double[]){0, 999});
+    check_close((double)(z->value[0] + z->value[2]), 9, 1e-5);
+    check_close((double)z->value[0], 0.11917 + 2 * 0.00030, 1e-4);
+    check_close((double)z->value[1], 3, 1e-6);
     tape_destroy(&tape);
-    params_destroy(&p);
 }
 
 static void find_sine(void *unused) { (void)unused, activation_find("sine"); }
@@ -193,7 +206,7 @@ static void an_unknown_activation_stops_with_the_list(void)
 }
 
 static const Test tests[] = {
-    T(layers_by_hand), T(each_step_has_its_layer), T(bumps_by_hand), T(placed_bumps_average_the_data),
+    T(layers_by_hand), T(bumps_in_time), T(bumps_by_hand), T(placed_bumps_average_the_data),
     T(their_gradients_are_slopes),
     T(they_learn_a_function), T(an_unknown_activation_stops_with_the_list),
 };
