@@ -10,6 +10,7 @@ int profile_main(int argc, char **argv);
 int import_main(int argc, char **argv);
 int export_main(int argc, char **argv);
 int neighbours_main(int argc, char **argv);
+int parzen_main(int argc, char **argv);
 int swissroll_main(int argc, char **argv);
 int heartbeat_main(int argc, char **argv);
 int inpaint_main(int argc, char **argv);

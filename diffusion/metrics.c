@@ -133,3 +133,12 @@ double share_inside(Features points, Features set, const double *radius)
     }
     return (double)inside / points.N;
 }
+
+double parzen_log_density(const double *square, int M, int D, double width)
+{
+    double nearest = square[0], sum = 0, variance = width * width;
+    for (int m = 1; m < M; m++) nearest = fmin(nearest, square[m]);
+    for (int m = 0; m < M; m++) sum += exp((nearest - square[m]) / (2 * variance));
+    return log(sum / M) - nearest / (2 * variance) -
+           0.5 * D * log(2 * 3.14159265358979323846 * variance);
+}

@@ -11,6 +11,8 @@
  *                          of the reference images inside the generated one; a set is
  *                          the union of balls around its members that reach to their
  *                          k-th neighbour (Kynkaanniemi 2019, k = 3)
+ *     Parzen window        samples as a density, a Gaussian of width w on each of M centres
+ *                              p(x) = mean of N(x; c, w^2 I)      (Breuleux 2011)
  *
  * All in double, from features in row-major [N, D]. */
 #ifndef DIFFUSION_METRICS_H
@@ -43,5 +45,8 @@ void neighbour_radii(double *radius, Features set, int k);
 
 /* The share of the points that lie in a ball of the set. */
 double share_inside(Features points, Features set, const double *radius);
+
+/* ln p(x) of a Parzen window, from |x - c|^2 to each of M centres in D dimensions. */
+double parzen_log_density(const double *square, int M, int D, double width);
 
 #endif

@@ -168,6 +168,8 @@ static void a_model_is_measured(void)
     check_drift(0, "bits/dim by the flow", "evaluate %s/e --nll --ode 8 --count 2 --part train", t);
     check(file_exists(in_folder("e/nll.json")) && file_exists(in_folder("e/nll.svg")));
     check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
+    check_drift(2, "which samples, and of which data?", "parzen %s/new", t);
+    check_drift(1, "those of mnist 28x28x1", "parzen %s/new mnist", t);
     check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
     check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
     check_drift(0, "schedules.svg", "figures --out %s/figures", t);

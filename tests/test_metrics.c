@@ -75,7 +75,22 @@ static void neighbours_by_hand(void)
     check_close(radius[0], 9, 0);
 }
 
+/* Two centres at 0 and 4 of width 1 on a line, seen from 1: the mean of N(1), N(3).  Far
+ * away the nearest one alone matters, and nothing underflows. */
+static void parzen_window_by_hand(void)
+{
+    const double density = 1 / sqrt(2 * 3.14159265358979323846);
+    double near[] = {1, 9}, far[] = {1e6, 4e6};
+    check_close(parzen_log_density(near, 2, 1, 1),
+                log(density * (exp(-0.5) + exp(-4.5)) / 2), 1e-13);
+    check_close(parzen_log_density(far, 2, 1, 2),
+                log(density / 2) - log(2) - 1e6 / 8, 1e-13);
+    check_close(parzen_log_density(near, 2, 3, 1) - parzen_log_density(near, 2, 1, 1),
+                2 * log(density), 1e-13);
+}
+
 static const Test tests[] = {
+    T(parzen_window_by_hand),
     T(eigenvalues_by_hand), T(roots_multiply_back), T(frechet_by_hand), T(scores_by_hand),
     T(neighbours_by_hand),
 };
