@@ -12,8 +12,8 @@
  *     training    raises K, a lower bound on the mean of log p(x_0)          bound, train
  *     sampling    x_T ~ N(0, I), then T steps back                           draw_samples
  *
- * K is derived in diffusion/README.md and computed in gaussian_bound.h.  L_null is the K of
- * a model that is N(0, I), and K - L_null what has been learned about the data.
+ * K is derived in diffusion/README.md and computed in gaussian_bound.h.  L_null is the K
+ * of a model that is N(0, I), and K - L_null what has been learned about the data.
  *
  * It has a ceiling.  The first step back is not learned (gaussian_bound.h), so the best
  * that p can do is to be the distribution of x_1, and then K = -H(X_1): the entropy of
