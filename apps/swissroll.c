@@ -309,7 +309,7 @@ int swissroll_main(int argc, char **argv)
     double entropy = plane_entropy(&m.data, l.a, l.s, r, 4000);
     printf("K         %7.3f bits   the mean of log2 p(x_0) is at least this\n"
            "L_null    %7.3f bits   that of N(0, I): -log2(2 pi e)\n"
-           "K - L_null%7.3f bits   what has been learned       [paper, of its roll: 6.45]\n"
+           "K - L_null%7.3f bits   what has been learned    [paper, of its roll: 6.45]\n"
            "ceiling   %7.3f bits   -H(X_1) - L_null: a perfect model with this beta_1\n"
            "  %s\n", null + K, null, K, -entropy - null, path);
     return 0;

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* log N(x; mean, e^log_variance), but for log 2 pi / 2: there are as many densities in p's
- * product as in q's, and one more. */
+/* log N(x; mean, e^log_variance), but for log 2 pi / 2: there are as many densities in
+ * p's product as in q's, and one more. */
 static double log_density(double x, double mean, double log_variance)
 {
     return -0.5 * (log_variance + (x - mean) * (x - mean) * exp(-log_variance));

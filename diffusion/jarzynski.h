@@ -1,16 +1,17 @@
 /* The probability that a model gives to x_0, by averaging over the way to noise.
  *
- * p(x_0) is an integral over all paths x_1 ... x_T that end in x_0, hopeless to do from the
- * model's side, where hardly a path ends there.  But q's paths begin in x_0 (eq. 9):
+ * p(x_0) is an integral over all paths x_1 ... x_T that end in x_0, hopeless to do from
+ * the model's side, where hardly a path ends there.  But q's paths begin in x_0 (eq. 9):
  *
  *     p(x_0) = E_q [ W ],   W = p(x_T) prod_t p(x_{t-1} | x_t) / q(x_t | x_{t-1}).
  *
  * It is Jarzynski's equality of 1997: exp(-free energy) is the mean of exp(-work) over
  * processes however fast; and annealed importance sampling (Neal 2001).  Jensen turns it
- * into the bound: E log W <= log E W, which is K for data x_0.  The two are the same where W
- * does not vary: a process slow enough to be at equilibrium at all times, "quasi-static",
- * of which p is the exact reverse.  M paths give something between: the log of their mean is
- * at least the mean of their logs, and on average at most log p(x_0). */
+ * into the bound: E log W <= log E W, which is K for data x_0.  The two are the same
+ * where W does not vary: a process slow enough to be at equilibrium at all times,
+ * "quasi-static", of which p is the exact reverse.  M paths give something between: the
+ * log of their mean is at least the mean of their logs, and on average at most log
+ * p(x_0). */
 #ifndef DIFFUSION_JARZYNSKI_H
 #define DIFFUSION_JARZYNSKI_H
 

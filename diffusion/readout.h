@@ -26,7 +26,7 @@
 /* x, z_mu, z_sigma, and the answers: [S, N, D]; l: of the S steps. */
 typedef struct {
     const char *name;
-    bool is_place;              /* z_mu is a place among the data; else 0 is a good start */
+    bool is_place;          /* z_mu is a place among the data; else 0 is a good start */
     void (*read)(Tape *t, Var *x, Var *z_mu, Var *z_sigma, const Levels *l, Var **mean,
                  Var **log_variance);
 } Readout;

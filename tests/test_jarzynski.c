@@ -11,7 +11,8 @@ static const double pi = 3.14159265358979323846, x0[D] = {0.7, -1.2};
  * keep = sqrt(1 - beta) and variance = beta. */
 typedef struct { int paths; const Schedule *s; double keep, variance; } Linear;
 
-static void step(void *context, int t, const double *x, double *mean, double *log_variance)
+static void step(void *context, int t, const double *x, double *mean,
+                 double *log_variance)
 {
     const Linear *p = context;
     for (int i = 0; i < p->paths * D; i++) {

@@ -168,9 +168,10 @@ static void layers_by_hand(void)
     params_destroy(&p);
 }
 
-/* Ten bumps over 1000 steps, half as wide as their distance: the code of 2015 gives at the
- * first step 0.88054 0.11917 0.00030, in the middle 0.00875 0.48658 0.49542 0.00924.  The
- * average: y_j = 3 for all j gives 3; y_j = j at the last time the mirror image of 0. */
+/* Ten bumps over 1000 steps, half as wide as their distance: the code of 2015 gives at
+ * the first step 0.88054 0.11917 0.00030, in the middle 0.00875 0.48658 0.49542 0.00924.
+ * The average: y_j = 3 for all j gives 3; y_j = j at the last time the mirror image of
+ * 0. */
 static void bumps_in_time(void)
 {
     TimeBasis b = {1000, 10, 0.5};
@@ -206,7 +207,8 @@ static void an_unknown_activation_stops_with_the_list(void)
 }
 
 static const Test tests[] = {
-    T(layers_by_hand), T(bumps_in_time), T(bumps_by_hand), T(placed_bumps_average_the_data),
+    T(layers_by_hand), T(bumps_in_time), T(bumps_by_hand),
+    T(placed_bumps_average_the_data),
     T(their_gradients_are_slopes),
     T(they_learn_a_function), T(an_unknown_activation_stops_with_the_list),
 };

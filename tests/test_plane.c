@@ -35,7 +35,8 @@ static void entropies_that_are_known(void)
     Plane p = plane_find("mixture");
     p.width = 0.02;
     double v = 0.25 * p.width * p.width + 0.01 * 0.01;
-    check_close(plane_entropy(&p, 0.5, 0.01, r, 4000), 3 + log2(2 * pi * exp(1) * v), 0.05);
+    check_close(plane_entropy(&p, 0.5, 0.01, r, 4000), 3 + log2(2 * pi * exp(1) * v),
+                0.05);
 }
 
 /* Of a curve: the mean logarithm of its speed, and a Gaussian across.  Here 3 pi long in
