@@ -25,7 +25,8 @@ int export_main(int argc, char **argv)
     const char *run, *family = NULL, *out = NULL;
     bool live = false;
     Option options[] = {
-        {"to", OPTION_TEXT, &family, "NAME", "diffusers, adm (OpenAI's) or edm (NVlabs')", 0},
+        {"to", OPTION_TEXT, &family, "NAME", "diffusers, adm (OpenAI's) or edm (NVlabs')",
+         0},
         {"out", OPTION_TEXT, &out, "DIR", "the folder to write into", 0},
         {"live-weights", OPTION_FLAG, &live, NULL,
          "the last weights instead of their average", 0},

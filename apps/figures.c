@@ -127,7 +127,8 @@ int figures_main(int argc, char **argv)
         {"only", OPTION_TEXT, &only, "NAME", "the figures whose names hold it [all]", 0},
         {0},
     };
-    Usage usage = {"drift figures [options]", "Draws the figures of diffusion/README.md:", 0};
+    Usage usage = {"drift figures [options]",
+                   "Draws the figures of diffusion/README.md:", 0};
     for (int k = 0; k < FIGURES; k++)
         usage.about = arena_printf(scratch(), "%s\n  %s", usage.about, figures[k].name);
     options_parse(argc, argv, &usage, options, NULL);

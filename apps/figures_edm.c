@@ -1,5 +1,5 @@
-/* The figures about Karras 2022: how errors fall with calls, what the best denoiser of MNIST
- * answers, and what augmentation does. */
+/* The figures about Karras 2022: how errors fall with calls, what the best denoiser of
+ * MNIST answers, and what augmentation does. */
 #include <math.h>
 #include <string.h>
 
@@ -12,21 +12,22 @@
 #include "diffusion/augment.h"
 #include "diffusion/methods.h"
 
-/* ---- errors of solvers ---------------------------------------------------------------- */
+/* ---- errors of solvers ------------------------------------------------------------- */
 
 enum { SAMPLES = 200, LENGTHS = 8 };
 
 /* From one noise, on a mixture of three Gaussians of the line. */
 static double draw_samples(SolverOptions o, double x[SAMPLES])
 {
-    static const double weight[] = {1, 2, 1}, std[] = {0.15, 0.1, 0.2}, mean[] = {-1, 0.2, 1};
+    static const double weight[] = {1, 2, 1}, std[] = {0.15, 0.1, 0.2},
+                        mean[] = {-1, 0.2, 1};
     MixtureDenoiser d = mixture_denoiser(1, 3, weight, std, mean);
     o.seed = 7;
     return solve(&d.base, &o, (Crowd){0, SAMPLES, NULL}, x);
 }
 
-/* The root mean square distance to where very many steps lead, against the calls: lines of
- * slope -1 and -2 as the orders say. */
+/* The root mean square distance to where very many steps lead, against the calls: lines
+ * of slope -1 and -2 as the orders say. */
 void figures_draw_orders(const Figures *f)
 {
     static const char *const names[] = {"euler", "heun", "dpmpp", "ab2", "adaptive"};
@@ -44,22 +45,25 @@ void figures_draw_orders(const Figures *f)
                                .tolerance = 0.2 * pow(4, -i)};
             double sum = 0;
             calls[i] = draw_samples(o, x);
-            for (int n = 0; n < SAMPLES; n++) sum += (x[n] - truth[n]) * (x[n] - truth[n]);
+            for (int n = 0; n < SAMPLES; n++)
+                sum += (x[n] - truth[n]) * (x[n] - truth[n]);
             error[i] = sqrt(sum / SAMPLES);
         }
         curves[k] = (Curve){names[k], calls, error, LENGTHS};
     }
     plot_write(figures_path(f, "orders.svg"),
-               &(Plot){"How far from the exact solution", "calls of the denoiser", "error",
-                       true, true}, curves, NAMES);
+               &(Plot){"How far from the exact solution", "calls of the denoiser",
+                       "error", true, true},
+               curves, NAMES);
 }
 
-/* ---- ways in time --------------------------------------------------------------------- */
+/* ---- ways in time ------------------------------------------------------------------ */
 
 enum { WAYS = 13, STEPS = 160, WIDE = 270, HIGH = 220, PIXELS = 110 };
 
 /* The line of Karras 2022, figure 3: two values, and noise up to sigma_max. */
-static const double line_mean[] = {-1, 1}, line_std[] = {0.1, 0.1}, line_weight[] = {1, 1};
+static const double line_mean[] = {-1, 1}, line_std[] = {0.1, 0.1},
+                    line_weight[] = {1, 1};
 static const double line_sigma_min = 0.01, line_sigma_max = 3;
 
 typedef struct {
@@ -71,8 +75,14 @@ typedef struct {
     int step;
 } Plane;
 
-static double time_at(const Plane *p, double t) { return p->left + (1 - t / p->t[0]) * WIDE; }
-static double place_at(const Plane *p, double x) { return p->top + (1 - x / p->reach) / 2 * HIGH; }
+static double time_at(const Plane *p, double t)
+{
+    return p->left + (1 - t / p->t[0]) * WIDE;
+}
+static double place_at(const Plane *p, double x)
+{
+    return p->top + (1 - x / p->reach) / 2 * HIGH;
+}
 
 static void put_places(Plane *p, const double *x)
 {
@@ -90,7 +100,7 @@ static void watch_places(void *context, const double *x, const double *x0, int l
     put_places(context, x);
 }
 
-/* Noise evenly spread over what is likely: no draw, so that the ways are easy to follow. */
+/* Noise evenly spread, not drawn, so that the ways are easy to follow. */
 static void spread(void *context, int k, double *z)
 {
     (void)context, (void)k;
@@ -100,13 +110,15 @@ static void spread(void *context, int k, double *z)
 /* p(x; t), each time's column scaled to its own largest. */
 static void draw_time_density(Plane *p)
 {
-    Image image = {PIXELS, PIXELS, 3, arena_new(&p->svg->arena, uint8_t, 3 * PIXELS * PIXELS)};
+    Image image = {PIXELS, PIXELS, 3,
+                   arena_new(&p->svg->arena, uint8_t, 3 * PIXELS * PIXELS)};
     for (int c = 0; c < PIXELS; c++) {
         Point q = path_point(&p->path, p->t[0] * (1 - (c + 0.5) / PIXELS));
         double density[PIXELS], most = 0, v = 0.01 + q.sigma * q.sigma;
         for (int r = 0; r < PIXELS; r++) {
             double x = p->reach * (1 - (2 * r + 1.0) / PIXELS) / q.s;
-            density[r] = exp(-0.5 * (x - 1) * (x - 1) / v) + exp(-0.5 * (x + 1) * (x + 1) / v);
+            density[r] = exp(-0.5 * (x - 1) * (x - 1) / v) +
+                         exp(-0.5 * (x + 1) * (x + 1) / v);
             most = fmax(most, density[r]);
         }
         for (int i = 0; i < 3 * PIXELS; i++) {
@@ -124,10 +136,12 @@ static void draw_plane(Svg *svg, double left, const char *path, const char *scal
 {
     double t[STEPS + 1], x[WAYS];
     MixtureDenoiser d = mixture_denoiser(1, 2, line_weight, line_std, line_mean);
-    SolverOptions o = {.solver = &solver_heun, .N = STEPS, .schedule = path, .scaling = scaling,
-                       .sigma_min = line_sigma_min, .sigma_max = line_sigma_max,
-                       .noise = spread, .watch = watch_places};
-    Plane p = {.svg = svg, .path = solver_times(&o, NULL, t), .t = t, .left = left, .top = 40};
+    SolverOptions o = {.solver = &solver_heun, .N = STEPS, .schedule = path,
+                       .scaling = scaling, .sigma_min = line_sigma_min,
+                       .sigma_max = line_sigma_max, .noise = spread,
+                       .watch = watch_places};
+    Plane p = {.svg = svg, .path = solver_times(&o, NULL, t), .t = t, .left = left,
+               .top = 40};
     Point first = path_point(&p.path, t[0]);
     p.reach = 2.3 * fmax(first.s * first.sigma, 1);
     for (int n = 0; n < WAYS; n++) p.line[n] = (Text){.arena = &svg->arena};
@@ -158,9 +172,9 @@ void figures_draw_paths(const Figures *f)
     svg_end(&svg, figures_path(f, "paths.svg"));
 }
 
-/* ---- the best denoiser of a data set -------------------------------------------------- */
+/* ---- the best denoiser of a data set ----------------------------------------------- */
 
-/* The exact answer for 5000 images of MNIST, and two of them under more and more noise. */
+/* The exact answer for 5000 images of MNIST, two of them under more and more noise. */
 void figures_draw_ideal(const Figures *f)
 {
     enum { K = 5000, LEVELS = 10, SHOWN = 2 };
@@ -181,7 +195,8 @@ void figures_draw_ideal(const Figures *f)
     for (int s = 0; s < SHOWN; s++) {
         random_normals(random_stream(3, 0, (uint64_t)s), 0, D, eps);
         for (int l = 0; l < LEVELS; l++) {
-            for (size_t i = 0; i < D; i++) x[i] = mean[(size_t)s * D + i] + sigma[l] * eps[i];
+            for (size_t i = 0; i < D; i++)
+                x[i] = mean[(size_t)s * D + i] + sigma[l] * eps[i];
             d.base.predict(&d.base, x, &(Level){.a = 1, .s = sigma[l]}, NULL, 1,
                            &(Answer){.x0 = x0});
             /* Noise is drawn as large as black and white allow. */
@@ -195,7 +210,7 @@ void figures_draw_ideal(const Figures *f)
     sheet_write(figures_path(f, "ideal.svg"), &(Sheet){LEVELS, 2, heads, rows, NULL}, &p);
 }
 
-/* ---- augmentation --------------------------------------------------------------------- */
+/* ---- augmentation ------------------------------------------------------------------ */
 
 enum { STRENGTHS = 5 };
 
@@ -214,7 +229,10 @@ static double *colour_digit(const Figures *f, const Dataset *set, int n)
 
 void figures_draw_augment(const Figures *f)
 {
-    static const struct { const char *kind; double w[STRENGTHS][2]; } kinds[AUGMENTATIONS] = {
+    static const struct {
+        const char *kind;
+        double w[STRENGTHS][2];
+    } kinds[AUGMENTATIONS] = {
         {"xflip", {{0}, {1}, {0}, {1}, {0}}},
         {"yflip", {{0}, {1}, {0}, {1}, {0}}},
         {"scale", {{-2}, {-1}, {0}, {1}, {2}}},
@@ -244,10 +262,12 @@ void figures_draw_augment(const Figures *f)
                 if (bit >> i & 1) memcpy(all.w[i], w, sizeof all.w[i]);
             augment_apply(bit, &all, &(Picture){set.height, set.width, 3}, x, label);
             to_bytes(pixels + (size_t)(k * STRENGTHS + s) * D, x, D);
-            text_printf(&note, w[1] ? "%s(%g %g)" : "%s%g", s ? ", " : "w = ", w[0], w[1]);
+            text_printf(&note, w[1] ? "%s(%g %g)" : "%s%g", s ? ", " : "w = ", w[0],
+                        w[1]);
         }
         rows[k] = kinds[k].kind, notes[k] = note.bytes;
     }
     Pictures p = {AUGMENTATIONS * STRENGTHS, set.height, set.width, 3, pixels};
-    sheet_write(figures_path(f, "augment.svg"), &(Sheet){STRENGTHS, 2, NULL, rows, notes}, &p);
+    sheet_write(figures_path(f, "augment.svg"), &(Sheet){STRENGTHS, 2, NULL, rows, notes},
+                &p);
 }

@@ -5,8 +5,8 @@
  *
  *     left     the ways of samples from noise (hollow) to data (full); of noisy ways,
  *              which are long, only the first are drawn
- *     right    at four noise levels: the density p(x; sigma), D(x; sigma) - x as arrows, along
- *              which the score points too, and the samples where they were then */
+ *     right    at four noise levels: the density p(x; sigma), D(x; sigma) - x as arrows
+ *              (the score points along them), and the samples where they were then */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +17,14 @@
 #include "apps/support/svg.h"
 #include "tensor/error.h"
 
-enum { BIG = 476, SMALL = 230, GAP = 16, TOP = 44, GRID = 13, PANELS = 4, MOST = 1 << 17 };
+enum { BIG = 476, SMALL = 230, GAP = 16, TOP = 44, GRID = 13, PANELS = 4 };
+enum { MOST = 1 << 17 };        /* places of a way that are kept */
 
 static const double reach = 2.3;            /* the square goes from -reach to reach */
 static const double most_ink = 120;         /* longer ways get their two ends only */
 static const double levels[PANELS] = {2, 0.6, 0.25, 0.05};
 
-/* ---- ways ----------------------------------------------------------------------------- */
+/* ---- ways -------------------------------------------------------------------------- */
 
 typedef struct { double x, y, sigma; } Place;
 
@@ -41,8 +42,8 @@ static void note(Way *w, double x, double y, double sigma)
     if (w->count < MOST) w->place[w->count++] = (Place){x, y, sigma};
 }
 
-static void way_predict(Denoiser *self, const double *x, const Level *l, const int *label, int N,
-                        Answer *answer)
+static void way_predict(Denoiser *self, const double *x, const Level *l, const int *label,
+                        int N, Answer *answer)
 {
     Way *w = (Way *)self;
     if (!w->asked) note(w, x[0] / l->a, x[1] / l->a, l->s / l->a);
@@ -68,7 +69,7 @@ static Place way_at(const Way *w, double sigma)
     return (Place){p.x + f * (q.x - p.x), p.y + f * (q.y - p.y), sigma};
 }
 
-/* ---- drawing -------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------- */
 
 typedef struct {
     Svg svg;
@@ -81,8 +82,14 @@ typedef struct {
 /* A square part of the drawing. */
 typedef struct { double left, top, side; } Panel;
 
-static double across(const Panel *p, double x) { return p->left + (x / reach + 1) / 2 * p->side; }
-static double down(const Panel *p, double y) { return p->top + (1 - y / reach) / 2 * p->side; }
+static double across(const Panel *p, double x)
+{
+    return p->left + (x / reach + 1) / 2 * p->side;
+}
+static double down(const Panel *p, double y)
+{
+    return p->top + (1 - y / reach) / 2 * p->side;
+}
 
 static double shrink(double sigma) { return 1 / sqrt(1 + sigma * sigma); }
 
@@ -92,8 +99,8 @@ static bool inside(Place at)
     return fabs(c * at.x) < reach && fabs(c * at.y) < reach;
 }
 
-/* Appends a dot, a line without length, for a style with round ends; or nothing if it is not
- * in the square. */
+/* Appends a dot, a line without length, for a style with round ends; or nothing if it is
+ * not in the square. */
 static void put_dot(Text *path, const Panel *p, Place at)
 {
     double c = shrink(at.sigma);
@@ -104,21 +111,23 @@ static void put_dot(Text *path, const Panel *p, Place at)
 static void draw_dots(Svg *s, const Text *path, const char *colour, double width)
 {
     if (path->length)
-        svg_path(s, arena_printf(&s->arena, "stroke='%s' stroke-width='%g' stroke-linecap='round'",
-                                 colour, width), path->bytes);
+        svg_path(s, arena_printf(&s->arena, "stroke='%s' stroke-width='%g' "
+                                 "stroke-linecap='round'", colour, width), path->bytes);
 }
 
-/* The density as a picture, from white to blue; its root, or else little would be seen. */
+/* The density from white to blue; its root, or else little would be seen. */
 static void draw_density(Drawing *d, const Panel *p, double sigma)
 {
     int side = (int)p->side / 4;
     size_t size = (size_t)(side * side);
-    double *density = arena_new(&d->svg.arena, double, size), most = 0, step = 2 * reach / side;
+    double *density = arena_new(&d->svg.arena, double, size), most = 0,
+           step = 2 * reach / side;
     Image image = {side, side, 3, arena_new(&d->svg.arena, uint8_t, 3 * size)};
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < side * side; i++) {
         double x = -reach + (i % side + 0.5) * step, y = reach - (i / side + 0.5) * step;
-        density[i] = points_density(d->points, x / shrink(sigma), y / shrink(sigma), sigma);
+        density[i] = points_density(d->points, x / shrink(sigma), y / shrink(sigma),
+                                    sigma);
     }
     for (size_t i = 0; i < size; i++) most = fmax(most, density[i]);
     static const double white[] = {252, 253, 255}, blue[] = {150, 186, 224};
@@ -131,9 +140,11 @@ static void draw_density(Drawing *d, const Panel *p, double sigma)
 
 static void draw_frame(Drawing *d, const Panel *p, const char *words)
 {
-    svg_rect(&d->svg, (Box){p->left, p->top, p->side, p->side}, "fill='none' stroke='#99a'");
+    svg_rect(&d->svg, (Box){p->left, p->top, p->side, p->side},
+             "fill='none' stroke='#99a'");
     double top = p->top + p->side - 24, width = svg_text_width(words, 12) + 8;
-    svg_rect(&d->svg, (Box){p->left + 1, top, width, 23}, "fill='#ffffff' fill-opacity='0.85'");
+    svg_rect(&d->svg, (Box){p->left + 1, top, width, 23},
+             "fill='#ffffff' fill-opacity='0.85'");
     svg_text(&d->svg, p->left + 8, top + 16, "font-size='12' fill='#334'", words);
 }
 
@@ -142,11 +153,13 @@ static void draw_field(Drawing *d, const Panel *p, double sigma)
 {
     double spacing = 2 * reach / GRID, scale = 1 / shrink(sigma);
     for (int i = 0; i < GRID * GRID; i++) {
-        double at[2] = {(i % GRID + 0.5) * spacing - reach, (i / GRID + 0.5) * spacing - reach};
+        double at[2] = {(i % GRID + 0.5) * spacing - reach,
+                        (i / GRID + 0.5) * spacing - reach};
         double x[2] = {at[0] * scale, at[1] * scale}, x0[2];
         d->denoiser->predict(d->denoiser, x, &(Level){.a = 1, .s = sigma}, NULL, 1,
                              &(Answer){.x0 = x0});
-        double dx = (x0[0] - x[0]) / scale, dy = (x0[1] - x[1]) / scale, length = hypot(dx, dy);
+        double dx = (x0[0] - x[0]) / scale, dy = (x0[1] - x[1]) / scale,
+               length = hypot(dx, dy);
         double cut = fmin(1, 0.85 * spacing / length);
         if (length * cut < 0.1 * spacing) continue;
         svg_path(&d->svg, "stroke='#667' stroke-width='1' marker-end='url(#arrow)'",
@@ -165,12 +178,13 @@ static void draw_line(Drawing *d, const Panel *p, const Way *w)
         double c = shrink(at.sigma), from = shrink(before.sigma);
         d->ink += hypot(c * at.x - from * before.x, c * at.y - from * before.y);
         if (!inside(at)) continue;
-        text_printf(&line, "%c%.1f %.1f", i && inside(before) ? 'L' : 'M', across(p, c * at.x),
-                    down(p, c * at.y));
+        text_printf(&line, "%c%.1f %.1f", i && inside(before) ? 'L' : 'M',
+                    across(p, c * at.x), down(p, c * at.y));
         put_dot(&dots, p, at);
     }
     if (!line.length) return;
-    svg_path(&d->svg, "stroke='#1f6fb4' stroke-width='1' stroke-opacity='0.7'", line.bytes);
+    svg_path(&d->svg, "stroke='#1f6fb4' stroke-width='1' stroke-opacity='0.7'",
+             line.bytes);
     if (w->count < 60) draw_dots(&d->svg, &dots, "#1f6fb4", 2.6);
 }
 
@@ -186,7 +200,7 @@ static void draw_way(Drawing *d, const Panel *p, const Way *w)
     draw_dots(&d->svg, &end, "#d1632a", 6.4);
 }
 
-/* ---- the command ---------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------- */
 
 typedef struct {
     const char *points, *out;
@@ -199,15 +213,16 @@ typedef struct {
 /* Follows the samples one by one; returns the calls of the denoiser for each. */
 static double follow(Drawing *d, const CommandLine *c, const Panel *big, Place *at)
 {
-    Way w = {{2, .predict = way_predict}, d->denoiser, arena_new(&d->svg.arena, Place, MOST),
-             0, false};
+    Way w = {{2, .predict = way_predict}, d->denoiser,
+             arena_new(&d->svg.arena, Place, MOST), 0, false};
     Schedule schedule = schedule_make(&d->svg.arena, "linear", 1000, 1e-4, 0.02);
     Sampling s = c->sampling;
     double calls = 0, x[2];
     sampling_watch(&s, way_watch, &w);
     for (int n = 0; n < c->ways; n++) {
         w.count = 0, w.asked = false;
-        calls += sampling_run(&s, &w.base, &schedule, (Crowd){(uint64_t)n, 1, NULL}, x) / c->ways;
+        calls += sampling_run(&s, &w.base, &schedule, (Crowd){(uint64_t)n, 1, NULL}, x) /
+                 c->ways;
         draw_way(d, big, &w);
         for (int k = 0; k < PANELS; k++) at[k * c->ways + n] = way_at(&w, levels[k]);
     }
@@ -226,7 +241,8 @@ static double draw(Drawing *d, const CommandLine *c)
              arena_printf(&d->svg.arena, "%s, %s: %.4g calls of the denoiser", d->title,
                           c->sampling.name, calls));
     for (int k = 0; k < PANELS; k++) {
-        Panel p = {BIG + 2 * GAP + k % 2 * (SMALL + GAP), TOP + k / 2 * (SMALL + GAP), SMALL};
+        Panel p = {BIG + 2 * GAP + k % 2 * (SMALL + GAP), TOP + k / 2 * (SMALL + GAP),
+                   SMALL};
         draw_density(d, &p, levels[k]);
         draw_field(d, &p, levels[k]);
         Text dots = {.arena = &d->svg.arena};
@@ -242,10 +258,11 @@ int flow_main(int argc, char **argv)
     Usage usage = {
         "drift flow swissroll|ring|pair|POINTS.npy [options]",
         sampling_about(
-            "Draws what a sampler does: the ways of some samples from noise to data, and where\n"
-            "the best denoiser points.  The data are points of the plane, [N, 2] in a file, so\n"
-            "that this denoiser is a formula."), 1};
-    CommandLine c = {.out = "flow.svg", .ways = 60, .std = 0.03, .sampling = {.name = "heun"}};
+            "Draws what a sampler does: the ways of some samples from noise to data,\n"
+            "and where the best denoiser points.  The data are points of the plane,\n"
+            "[N, 2] in a file, so that this denoiser is a formula."), 1};
+    CommandLine c = {.out = "flow.svg", .ways = 60, .std = 0.03,
+                     .sampling = {.name = "heun"}};
     Option options[] = {
         SAMPLING_OPTIONS(&c.sampling),
         {"ways", OPTION_INT, &c.ways, "N", "samples to follow", 0},
@@ -266,6 +283,7 @@ int flow_main(int argc, char **argv)
     Drawing d = {{.arena = arena_create()}, &points, &denoiser.base, c.points, 0};
     double calls = draw(&d, &c);
     svg_end(&d.svg, c.out);
-    printf("%d ways of %s, %.4g calls each\n  %s\n", c.ways, c.sampling.name, calls, c.out);
+    printf("%d ways of %s, %.4g calls each\n  %s\n", c.ways, c.sampling.name, calls,
+           c.out);
     return 0;
 }

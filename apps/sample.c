@@ -36,18 +36,19 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"variance", OPTION_TEXT, &c->variance, "NAME",
          "of ddpm: fixed_small or fixed_large [the model's]", 0},
         {"guidance", OPTION_REAL, &c->guidance, "W",
-         "towards the class: none + W (class - none); 1: as the model is [2 for models trained "
-         "with --label-dropout]", 0},
+         "towards the class: none + W (class - none); 1: as the model is [2 for models "
+         "trained with --label-dropout]", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
         {"compare", OPTION_FLAG, &c->compare, NULL,
-         "the same noise under every sampler, few steps and many: a row each, as an SVG file", 0},
+         "the same noise under every sampler, few steps and many: a row each, as an SVG "
+         "file", 0},
         {"out", OPTION_TEXT, &c->out, "PATH",
          "X.png: a grid, X.npy or X.npz: an array [N,H,W,C] of bytes, else a folder of "
          "PNGs [RUN/samples.png]", 0},
         {"columns", OPTION_INT, &c->columns, "N", "of the grid [one row a class]", 0},
-        {"scale", OPTION_INT, &c->scale, "N",
-         "enlarge each pixel of the grid N times", 0},
+        {"scale", OPTION_INT, &c->scale, "N", "enlarge each pixel of the grid N times",
+         0},
         {"batch", OPTION_INT, &c->batch, "N",
          "images at a time; changes memory, not the images", 0},
         {"show", OPTION_FLAG, &c->show, NULL, "draw the grid in the terminal", 0},
@@ -72,8 +73,10 @@ static CommandLine parse_command_line(int argc, char **argv)
     make_table(&c, options);
     if (options_parse(argc, argv, &usage, options, &c.run) != 1)
         fail_usage("which run?  usage: %s", usage.synopsis);
-    if (c.compare && (options_given(options, "sampler") || options_given(options, "sample-steps")))
-        fail_usage("--compare takes all samplers; leave out --sampler and --sample-steps");
+    if (c.compare &&
+        (options_given(options, "sampler") || options_given(options, "sample-steps")))
+        fail_usage("--compare takes all samplers; leave out --sampler and "
+                   "--sample-steps");
     sampling_choose(&c.sampling, (uint64_t)c.seed);
     if (c.compare && !options_given(options, "count")) c.count = 10;
     if (c.count < 1 || c.batch < 1 || c.scale < 1)
@@ -101,10 +104,10 @@ static void watch(void *context, const double *x, const double *x0, int left)
                   (w->done + in_batch * w->batch) / w->total, details);
 }
 
-/* Draws c->count images, some at a time, as pixels of c->count * d->size bytes; returns how
- * often the network was called for each. */
-static double draw(const CommandLine *c, Sampling s, Denoiser *d, const Schedule *schedule,
-                   const int *labels, uint8_t *pixels)
+/* Draws c->count images, some at a time, as pixels of c->count * d->size bytes; returns
+ * how often the network was called for each. */
+static double draw(const CommandLine *c, Sampling s, Denoiser *d,
+                   const Schedule *schedule, const int *labels, uint8_t *pixels)
 {
     size_t mark = arena_mark(scratch());
     int batch = sampling_alone(&s) ? 1 : c->batch < c->count ? c->batch : c->count;
@@ -126,8 +129,9 @@ static double draw(const CommandLine *c, Sampling s, Denoiser *d, const Schedule
 
 /* Few steps and many of each sampler, such that the calls of different ones are alike. */
 static const struct { const char *name, *steps[3]; } compared[] = {
-    {"ddpm", {"10", "40", "160"}}, {"ddim", {"10", "20", "40"}}, {"euler", {"10", "20", "40"}},
-    {"heun", {"5", "10", "20"}}, {"dpmpp", {"10", "20", "40"}}, {"ab2", {"10", "20", "40"}},
+    {"ddpm", {"10", "40", "160"}}, {"ddim", {"10", "20", "40"}},
+    {"euler", {"10", "20", "40"}}, {"heun", {"5", "10", "20"}},
+    {"dpmpp", {"10", "20", "40"}}, {"ab2", {"10", "20", "40"}},
     {"adaptive", {"2"}},
 };
 enum { METHODS = sizeof compared / sizeof *compared, MOST_ROWS = METHODS * 3 };
@@ -149,7 +153,8 @@ static void compare(Arena *a, const CommandLine *c, Denoiser *d, const Schedule 
         double start = seconds_now();
         double calls = draw(c, s, d, schedule, labels, p.pixels + (size_t)k * row);
         double seconds = (seconds_now() - start) / c->count;
-        rows[k] = sampling_alone(&s) ? s.name : arena_printf(a, "%s, %s steps", s.name, s.steps);
+        rows[k] = sampling_alone(&s) ? s.name
+                                     : arena_printf(a, "%s, %s steps", s.name, s.steps);
         notes[k] = arena_printf(a, "%.4g calls, %.3f s", calls, seconds);
         printf("%-18s %s an image\n", rows[k], notes[k]);
         k++;
@@ -235,8 +240,8 @@ static void complete(CommandLine *c, Arena *a, const Config *model)
 }
 
 /* Draws, writes and says what it took. */
-static void draw_all(Arena *a, const CommandLine *c, Denoiser *d, const Schedule *schedule,
-                     const int *labels, Pictures p)
+static void draw_all(Arena *a, const CommandLine *c, Denoiser *d,
+                     const Schedule *schedule, const int *labels, Pictures p)
 {
     double start = seconds_now();
     p.pixels = arena_new(a, uint8_t, (size_t)c->count * d->size);

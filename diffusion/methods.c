@@ -6,15 +6,17 @@
 #include "tensor/error.h"
 
 const Method methods[] = {
-    {"ddpm", "ancestral: a draw from each p(x_{t-1} | x_t) (Ho 2020)", &sampler_ddpm, NULL, "50"},
-    {"ddim", "keeps the predicted noise; --eta puts some back (Song 2021)", &sampler_ddim, NULL,
-     "50"},
+    {"ddpm", "ancestral: a draw from each p(x_{t-1} | x_t) (Ho 2020)", &sampler_ddpm,
+     NULL, "50"},
+    {"ddim", "keeps the predicted noise; --eta puts some back (Song 2021)", &sampler_ddim,
+     NULL, "50"},
     {"euler", "a path, order 1: one call a step; as ddim", NULL, &solver_euler, "18"},
     {"heun", "a path, order 2: two calls a step (Karras 2022)", NULL, &solver_heun, "18"},
-    {"dpmpp", "a path, order 2: one call, DPM-Solver++(2M) (Lu 2022)", NULL, &solver_dpmpp, "18"},
+    {"dpmpp", "a path, order 2: one call, DPM-Solver++(2M) (Lu 2022)", NULL,
+     &solver_dpmpp, "18"},
     {"ab2", "a path, order 2: one call, Adams-Bashforth", NULL, &solver_ab2, "18"},
-    {"adaptive", "a path, steps as long as --tolerance allows; N: where it has to stop", NULL,
-     &solver_adaptive, "2"},
+    {"adaptive", "a path, steps as long as --tolerance allows; N: where it has to stop",
+     NULL, &solver_adaptive, "2"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -36,13 +38,15 @@ const Method *method_find(const char *name)
 const Sampler *sampler_find(const char *name)
 {
     const Method *m = method_find(name);
-    if (!m->sampler) fail_usage("%s goes along a path, not along the steps of a schedule", name);
+    if (!m->sampler)
+        fail_usage("%s goes along a path, not along the steps of a schedule", name);
     return m->sampler;
 }
 
 const Solver *solver_find(const char *name)
 {
     const Method *m = method_find(name);
-    if (!m->solver) fail_usage("%s goes along the steps of a schedule, not along a path", name);
+    if (!m->solver)
+        fail_usage("%s goes along the steps of a schedule, not along a path", name);
     return m->solver;
 }

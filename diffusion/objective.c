@@ -26,7 +26,8 @@ static const Loss *find_loss(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("there is no loss %s; there are mse, mse_sum, rescaled_mse, kl and rescaled_kl", name);
+    fail("there is no loss %s; there are mse, mse_sum, rescaled_mse, kl and rescaled_kl",
+         name);
 }
 
 /* What the loss needs of a batch, number by number, as constants of the tape. */

@@ -9,8 +9,8 @@
  *
  *     mse            L_simple = mean (target - out)^2             Ho 2020, eq. 14
  *                    + L_t if the variance is learned
- *     mse_sum        the sum of (target - out)^2                  Karras 2022: Adam only sees
- *                    a difference where its eps is not small against the gradient
+ *     mse_sum        sum (target - out)^2                         Karras 2022; to Adam
+ *                                                                 the same, but for eps
  *     rescaled_mse   L_hybrid: the same with T/1000 L_t           Nichol & Dhariwal
  *                                                                 2021, eq. 16
  *     kl             L_t

@@ -17,7 +17,7 @@ typedef struct {
     double *x0, *slope;     /* of the last call */
     double *first, *start;  /* what a rule keeps within a step */
     double *before;         /* ... and from step to step */
-    double step_before; /* the size of the last step, as the rule measures it; 0: none yet */
+    double step_before;     /* size of the last step, as the rule measures it; 0: none */
     int calls, left;        /* left: steps, this one included */
 } Run;
 
@@ -110,7 +110,7 @@ static void dpmpp_step(Run *run, Point now, Point next)
 /* ---- error control ----------------------------------------------------------------- */
 
 /* From run->start, where the slope is run->first, to run->x by heun; returns how far off
- * euler would be, relative to x and to the data's scale s: the root of the mean square. */
+ * euler would be, relative to x and the data's scale s: the root of the mean square. */
 static double try_step(Run *run, Point now, Point next)
 {
     double h = next.t - now.t, sum = 0;
@@ -125,8 +125,9 @@ static double try_step(Run *run, Point now, Point next)
 }
 
 /* A step divides t, for the way is made of shorter and shorter pieces: its length is the
- * logarithm of the quotient.  Euler's error grows with the square of the step, which tells
- * the length to try next: a little less than just good enough, at most twice this one. */
+ * logarithm of the quotient.  Euler's error grows with the square of the step, which
+ * tells the length to try next: a little less than just good enough, at most twice this
+ * one. */
 static void adaptive_step(Run *run, Point now, Point stop)
 {
     double tolerance = run->o->tolerance > 0 ? run->o->tolerance : 0.01;
@@ -145,8 +146,8 @@ static void adaptive_step(Run *run, Point now, Point stop)
         Point next = t <= stop.t ? stop : path_point(&run->path, t);
         double error = try_step(run, now, next) / tolerance;
         if (!(error < 1e12) || next.t == now.t)
-            fail("no step from noise level %g is accurate to a --tolerance of %g", now.sigma,
-                 tolerance);
+            fail("no step from noise level %g is accurate to a --tolerance of %g",
+                 now.sigma, tolerance);
         taken = error <= 1;
         length = log(now.t / next.t) * fmin(fmax(0.9 / sqrt(error), 0.2), 2);
         if (!taken) continue;

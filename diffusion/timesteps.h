@@ -15,8 +15,8 @@
  *     edm          ln sigma ~ N(-1.2, 1.2^2): where there is something to learn.  At large sigma
  *                  the answer is the mean of the data, at small sigma the noise cannot be seen.
  *
- *     edm_coarse   ln sigma ~ N(0, 1.2^2): for digits, whose shape is decided at larger sigma than
- *                  that of photographs (diffusion/figures/ideal.svg)
+ *     edm_coarse   ln sigma ~ N(0, 1.2^2): for digits, whose shape is decided at larger
+ *                  sigma than that of photographs (diffusion/figures/ideal.svg)
  *
  * For these t only says in which of T equally likely parts sigma fell. */
 #ifndef DIFFUSION_TIMESTEPS_H

@@ -104,14 +104,19 @@ static void any_network_takes_any_sampler(void)
         check_drift(0, "5 steps, 5 network calls each",
                     "%s --sampler euler --stops vp --path vp --scaling vp --sample-steps 5", two);
         check_drift(0, "6 steps, 6 network calls each", "%s --sampler ddim --sample-steps 6", two);
-        check_drift(0, "adaptive, steps as needed", "%s --sampler adaptive --tolerance 0.5", two);
+        check_drift(0, "adaptive, steps as needed",
+                    "%s --sampler adaptive --tolerance 0.5", two);
     }
-    check_drift(0, "heun, 20 steps     39 calls", "sample %s/net_edm --compare --count 1 --out %s/c.svg "
-                "--guidance 1", t, t);
+    check_drift(0, "heun, 20 steps     39 calls",
+                "sample %s/net_edm --compare --count 1 --out %s/c.svg "
+                "--guidance 1",
+                t, t);
     Bytes svg = file_read(&arena, TEXT("%s/c.svg", t));
     const char *text = TEXT("%.*s", (int)svg.size, (const char *)svg.data);
-    check(strstr(text, "data:image/png;base64,iVBORw0KGgo") && strstr(text, "ab2, 40 steps"));
-    check_drift(2, "--compare takes all samplers", "sample %s/net_edm --compare --sampler ddim", t);
+    check(strstr(text, "data:image/png;base64,iVBORw0KGgo") &&
+          strstr(text, "ab2, 40 steps"));
+    check_drift(2, "--compare takes all samplers",
+                "sample %s/net_edm --compare --sampler ddim", t);
     check_drift(2, "want a number, 2 or more", "sample %s/net_edm --sampler heun --sample-steps 1", t);
     check_drift(2, "there is no sampler nope", "sample %s/net_edm --sampler nope", t);
     check_drift(2, "use --loss mse", "%s --preset edm --loss kl --steps 1 --out %s/net_kl", train(), t);
@@ -120,11 +125,14 @@ static void any_network_takes_any_sampler(void)
 static void every_sampler_is_drawn_on_the_plane(void)
 {
     const char *t = test_folder();
-    check_drift(0, "3 ways of heun, 35 calls each", "flow swissroll --ways 3 --out %s/f.svg", t);
+    check_drift(0, "3 ways of heun, 35 calls each",
+                "flow swissroll --ways 3 --out %s/f.svg", t);
     check_drift(0, "3 ways of ddpm, 9 calls each",
                 "flow ring --ways 3 --sampler ddpm --sample-steps 9 --out %s/f.svg", t);
-    check_drift(0, "ways of adaptive", "flow pair --ways 2 --sampler adaptive --churn 1 --out %s/f.svg", t);
-    check_drift(1, "want swissroll, ring, pair, or an .npy file", "flow %s/none --out %s/n.svg", t, t);
+    check_drift(0, "ways of adaptive",
+                "flow pair --ways 2 --sampler adaptive --churn 1 --out %s/f.svg", t);
+    check_drift(1, "want swissroll, ring, pair, or an .npy file",
+                "flow %s/none --out %s/n.svg", t, t);
     check_drift(2, "which points?", "flow");
     check_drift(2, "want 1 to 1000", "flow ring --ways 0");
 }

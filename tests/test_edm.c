@@ -57,17 +57,19 @@ static void ddim_is_euler(void)
     arena_destroy(&a);
 }
 
-/* Karras 2022, eq. 8: lambda |D - x0|^2, summed over the pixels, lambda = 1 / c_out^2, is the
- * squared error of the network's own output. */
+/* Karras 2022, eq. 8: lambda |D - x0|^2, summed over the pixels, lambda = 1 / c_out^2, is
+ * the squared error of the network's own output. */
 static void the_loss_is_weighted_by_c_out(void)
 {
-    double x0[4] = {0.3, -1, 0.8, 0}, eps[4] = {1.2, -0.4, 0.1, -2}, sigma = 0.7, want = 0;
+    double x0[4] = {0.3, -1, 0.8, 0}, eps[4] = {1.2, -0.4, 0.1, -2}, sigma = 0.7,
+           want = 0;
     Real out[4] = {(Real)0.5, (Real)-0.25, 1, 0};
     Tape t = tape_create();
     Arena a = arena_create();
     Level l = conditioning_level(NULL, 1, sigma);
     Process p = {.schedule = schedule_make(&a, "linear", 10, 1e-4, 0.02),
-                 .prediction = prediction_find("edm"), .variance = variance_find("fixed_small"),
+                 .prediction = prediction_find("edm"),
+                 .variance = variance_find("fixed_small"),
                  .loss = "mse_sum"};
     Batch b = {1, x0, eps, &l, NULL, NULL, NULL};
     Var *F = tape_leaf(&t, "F", SHAPE(1, 2, 2, 1), out, NULL);
@@ -167,8 +169,8 @@ static void each_solver_has_its_order(void)
     }
 }
 
-/* A tenth of the tolerance: a tenth of the error (heun's, of order 2), for which steps need
- * to be sqrt 10 times shorter (euler's error in a step falls with their square). */
+/* A tenth of the tolerance: a tenth of the error (heun's, of order 2), for which steps
+ * need to be sqrt 10 times shorter (euler's error in a step falls with their square). */
 static void an_adaptive_step_is_as_long_as_the_error_allows(void)
 {
     double error[2], calls[2], x;
@@ -185,8 +187,8 @@ static void an_adaptive_step_is_as_long_as_the_error_allows(void)
     check_at_most(error[1], 2e-7, "the error with a tolerance of 1e-7");
 }
 
-/* N(0.2, 0.15^2), whatever the way: of 4000 numbers the mean is within four of its standard
- * errors, the deviation within four and what so many steps are off. */
+/* N(0.2, 0.15^2), whatever the way: of 4000 numbers the mean is within four of its
+ * standard errors, the deviation within four and what so many steps are off. */
 static void every_row_of_the_table_draws_the_data(void)
 {
     enum { N = 400, SIZE = 10 };

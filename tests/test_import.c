@@ -123,15 +123,19 @@ static void check_family(const char *folder, const char *class, const char *conf
 {
     const char *t = test_folder();
     check_int((int)write_folder(folder, class, config, size), (int)parameters);
-    check_drift(0, TEXT("%zu parameters in %d arrays; images of %dx%dx%d; 1000 steps, linear, eps, "
-                        "fixed_large", parameters, arrays, size, size, size == 28 ? 1 : 3), "import %s/%s --out %s/%s-run", t,
-                folder, t, folder);
+    check_drift(
+        0,
+        TEXT("%zu parameters in %d arrays; images of %dx%dx%d; 1000 steps, linear, eps, "
+             "fixed_large",
+             parameters, arrays, size, size, size == 28 ? 1 : 3),
+        "import %s/%s --out %s/%s-run", t, folder, t, folder);
     check_convolution(TEXT("%s-run", folder), "model.conv_in.weight", "conv_in.weight");
     check_convolution(TEXT("%s-run", folder), "ema.up.0.2.conv2.weight",
                       TEXT("up_blocks.%d.resnets.2.conv2.weight", size == 28 ? 2 : 3));
 }
 
-/* What is not said has the library's defaults: 8 channels a head, padding on both sides. */
+/* What is not said has the library's defaults: 8 channels a head, padding on both sides.
+ */
 static const char brief[] =
     "{\"_class_name\": \"UNet2DModel\", \"sample_size\": 28, \"in_channels\": 1, "
     "\"out_channels\": 1, \"block_out_channels\": [32, 64, 32], "
@@ -185,16 +189,21 @@ static const struct Case {
      "\"resample_filter\": [1, 3, 3, 1]}"},
     {"ddpmpp", "SongUNet", "edm", "{" EDM VP "\"model_channels\": 16}"},
     {"edm_adm", "DhariwalUNet", "edm", "{" EDM VP "\"model_channels\": 64}"},
-    {"precond_edm", "SongUNet", "edm", "{" EDM PRECOND("EDMPrecond", ", \"sigma_data\": 0.5")
-     "\"model_channels\": 16}"},
-    {"precond_vp", "SongUNet", "edm", "{" EDM PRECOND("VPPrecond", ", \"beta_d\": 19.9")
-     "\"model_channels\": 16}"},
-    {"precond_ve", "SongUNet", "edm", "{" EDM PRECOND("VEPrecond", ", \"sigma_max\": 100")
-     "\"model_channels\": 16, \"embedding_type\": \"fourier\"}"},
-    {"precond_iddpm", "DhariwalUNet", "edm", "{" PRECOND("iDDPMPrecond", ", \"M\": 1000")
-     "\"img_resolution\": 16, \"in_channels\": 3, \"out_channels\": 6, "
-     "\"channel_mult\": [1, 2], \"num_blocks\": 1, \"attn_resolutions\": [8], "
-     "\"model_channels\": 64}"},
+    {"precond_edm", "SongUNet", "edm",
+     "{" EDM PRECOND("EDMPrecond", ", \"sigma_data\": 0.5") "\"model_channels\": 16}"},
+    {"precond_vp", "SongUNet", "edm",
+     "{" EDM PRECOND("VPPrecond", ", \"beta_d\": 19.9") "\"model_channels\": 16}"},
+    {"precond_ve", "SongUNet", "edm",
+     "{" EDM PRECOND("VEPrecond",
+                     ", \"sigma_max\": 100") "\"model_channels\": 16, "
+                                             "\"embedding_type\": \"fourier\"}"},
+    {"precond_iddpm", "DhariwalUNet", "edm",
+     "{" PRECOND("iDDPMPrecond",
+                 ", \"M\": 1000") "\"img_resolution\": 16, \"in_channels\": 3, "
+                                  "\"out_channels\": 6, "
+                                  "\"channel_mult\": [1, 2], \"num_blocks\": 1, "
+                                  "\"attn_resolutions\": [8], "
+                                  "\"model_channels\": 64}"},
 };
 
 static void check_round_trip(const struct Case *c)
@@ -210,8 +219,10 @@ static void check_round_trip(const struct Case *c)
     check_drift(0, c->class, "import %s/%s-out --out %s/%s-run2", t, n, t, n);
     check(same(TEXT("%s-run/checkpoint.safetensors", n),
                TEXT("%s-run2/checkpoint.safetensors", n)));
-    check_drift(0, "2 steps, 3 network calls each", "sample %s/%s-run --count 1 --sampler heun "
-                "--sample-steps 2 --guidance 1 --out %s/x.npy", t, n, t);
+    check_drift(0, "2 steps, 3 network calls each",
+                "sample %s/%s-run --count 1 --sampler heun "
+                "--sample-steps 2 --guidance 1 --out %s/x.npy",
+                t, n, t);
 }
 
 static void export_undoes_import(void)
@@ -253,7 +264,11 @@ static void what_a_family_cannot_say_is_not_exported(void)
 
 /* ---- other types of numbers, other names --------------------------------------- */
 
-typedef struct { const char *prefix; Dtype dtype; bool keep; } Variant;   /* keep: the numbers */
+typedef struct {
+    const char *prefix;
+    Dtype dtype;
+    bool keep;
+} Variant; /* keep: the numbers */
 
 /* Small whole numbers divided by 64 are exact in each type. */
 static uint64_t encode(Dtype dtype, float value)
@@ -401,11 +416,13 @@ static void bytes_that_are_no_network_are_refused(void)
 /* Karras 2022's own networks: under `model.`, and told in two words what they predict. */
 static void what_a_network_of_nvlabs_predicts_must_be_told(void)
 {
-    static const struct { const char *told, *words; } rows[] = {
+    static const struct { const char *told, *words;
+    } rows[] = {
         {"", "\"_precond\": {\"_class_name\": \"EDMPrecond\"} beside"},
         {PRECOND("EDMPrecond", ""), "1000 steps, linear, edm, fixed_small"},
         {PRECOND("VEPrecond", ", \"use_fp16\": true"), "1000 steps, linear, score"},
-        {PRECOND("KDiffusion", ""), "\"KDiffusion\" is not supported; there are EDMPrecond"},
+        {PRECOND("KDiffusion", ""),
+         "\"KDiffusion\" is not supported; there are EDMPrecond"},
         {PRECOND("EDMPrecond", ", \"sigma_data\": 1"), "of sigma_data only the default"},
         {PRECOND("VPPrecond", ", \"beta_d\": 5"), "of beta_d only the default"},
         {PRECOND("iDDPMPrecond", ""), "learned_range needs 6 channels out"},
@@ -414,12 +431,13 @@ static void what_a_network_of_nvlabs_predicts_must_be_told(void)
     };
     const char *t = test_folder();
     write_network("nv.safetensors", cases[3].class, cases[3].arguments, 16);
-    rewrite("nv.safetensors", "told.safetensors", (Variant){.prefix = "model.", .keep = true});
+    rewrite("nv.safetensors", "told.safetensors",
+            (Variant){.prefix = "model.", .keep = true});
     for (int i = 0; i < NELEM(rows); i++) {
         bool good = strstr(rows[i].words, "1000 steps") != NULL;
         write_text("told.json", TEXT("{" EDM "%s\"model_channels\": 16}", rows[i].told));
-        check_drift(good ? 0 : 1, rows[i].words, "import %s/told.safetensors --out %s/nv%d", t,
-                    t, i);
+        check_drift(good ? 0 : 1, rows[i].words,
+                    "import %s/told.safetensors --out %s/nv%d", t, t, i);
         check(file_exists(in_folder(TEXT("nv%d", i))) == good);
     }
 }

@@ -113,7 +113,8 @@ static void what_is_not_finite_can_be_replaced_and_counted(void)
     OptimizerConfig c = config("sgd");
     c.repair = true;
     Optimizer o = optimizer_init(&p, &c);
-    memcpy(p.grad, (Real[]){(Real)NAN, (Real)INFINITY, (Real)-INFINITY, 2}, 4 * sizeof(Real));
+    memcpy(p.grad, (Real[]){(Real)NAN, (Real)INFINITY, (Real)-INFINITY, 2},
+           4 * sizeof(Real));
     check_close(optimizer_step(&o, &p), sqrt(2e10 + 4), 1e-2);
     check_reals(p.value, ((Real[]){1, 1 - 1e4, 1 + 1e4, 0.8}), 4, 1e-6);
     check_int((int)o.repaired, 3);

@@ -5,37 +5,37 @@
 
 #include "tensor/error.h"
 
-#define DDPM_PROCESS(variance_name)                                                         \
+#define DDPM_PROCESS(variance_name)                                                     \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",             \
+    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",         \
     .loss = "mse", .timesteps = "uniform"
-#define HYBRID_PROCESS                                                                      \
+#define HYBRID_PROCESS                                                                  \
     .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
+    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                \
     .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
 /* What the network predicts, is told and is trained at: rows of Karras 2022, table 1. */
-#define SIGMA_PROCESS(prediction_name, conditioning_name, timesteps_name, loss_name)        \
+#define SIGMA_PROCESS(prediction_name, conditioning_name, timesteps_name, loss_name)    \
     .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = prediction_name, .variance = "fixed_small",                               \
+    .prediction = prediction_name, .variance = "fixed_small",                           \
     .conditioning = conditioning_name, .loss = loss_name, .timesteps = timesteps_name
-#define SONG_UNET                                                                           \
-    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",        \
+#define SONG_UNET                                                                       \
+    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",    \
     .class_first = true
-#define SONG_STYLE                                                                          \
-    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                      \
+#define SONG_STYLE                                                                      \
+    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                  \
     .residual_scale = 0.70710678118654752, .project_resampled = true
 /* A rung of Karras 2022, table 2, for digits: DDPM++ with the channels of mini. */
-#define RUNG(drop, ...)                                                                     \
-    .unet = {.base = 16, .first = 16, .levels = 3, .mult = {__VA_ARGS__}, .blocks = 1,      \
-             .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE, .dropout = drop}},       \
+#define RUNG(drop, ...)                                                                 \
+    .unet = {.base = 16, .first = 16, .levels = 3, .mult = {__VA_ARGS__}, .blocks = 1,  \
+             .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE, .dropout = drop}},   \
     .label_dropout = 0.1, .batch = 16, .steps = 2800
-#define SLOWER                                                                              \
+#define SLOWER                                                                          \
     ADAM("adam", 1, .lr = 4e-4, .warmup = 100, .decay = "constant"), .ema = 0.999
-#define FASTER                                                                              \
-    ADAM("adam", 0, .lr = 2e-3, .warmup = 280, .decay = "constant"), .ema = 0.9975,         \
+#define FASTER                                                                          \
+    ADAM("adam", 0, .lr = 2e-3, .warmup = 280, .decay = "constant"), .ema = 0.9975,     \
     .ema_ramp = 0.05
 #define ADAM(rule_name, most, ...) ADAM_REPAIR(rule_name, most, false, __VA_ARGS__)
-#define ADAM_REPAIR(rule_name, most, repairs, ...)                                          \
+#define ADAM_REPAIR(rule_name, most, repairs, ...)                                      \
     .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
                   .eps = 1e-8, .clip = most, .repair = repairs}
 
@@ -65,14 +65,16 @@ const Preset presets[] = {
                          .dropout = 0.3}},
       HYBRID_PROCESS, ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"), .ema = 0.9999,
       .batch = 128, .steps = 500000}},
-    {"edm", "Karras 2022 for digits, with the network of mini: five minutes; --sampler heun",
-     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
+    {"edm", "Karras 2022 for digits, mini's network: five minutes; --sampler heun",
+     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1,
+               .attention = {7, 8},
                .style = {.heads = 1, .groups = 8, .scale_shift = true}},
       SIGMA_PROCESS("edm", "edm", "edm_coarse", "mse"),
       ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
            .floor = 2e-4),
       .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
-    {"ddpmpp", "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
+    {"ddpmpp",
+     "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
      {.unet = {.base = 128, .first = 128, .levels = 3, .mult = {2, 2, 2}, .blocks = 4,
                .attention = {16}, SONG_UNET, .style = {SONG_STYLE, .dropout = 0.13}},
       SIGMA_PROCESS("edm", "edm", "edm", "mse_sum"),

@@ -4,8 +4,8 @@
  *                      (both perhaps in unet/), and the process in scheduler_config.json
  *     OpenAI, NVlabs   X.safetensors, and X.json with the arguments of the constructor
  *                      and the process: as "_diffusion" the arguments of OpenAI's
- *                      create_gaussian_diffusion, as "_precond" those of NVlabs' EDMPrecond,
- *                      VPPrecond, VEPrecond or iDDPMPrecond (Karras 2022, table 1)
+ *                      create_gaussian_diffusion, as "_precond" those of NVlabs'
+ *                      EDMPrecond and its relatives (Karras 2022, table 1)
  *
  * The class of the network is recognised from the names of the arrays.
  *

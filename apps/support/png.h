@@ -15,8 +15,8 @@ Image png_read(Arena *a, const char *path);
 /* As png_read, for a file in memory. */
 Image png_decode(Arena *a, Bytes file);
 
-/* An image in 8 bits as the bytes of a file, in the arena (not the scratch arena); the same
- * image always gives the same bytes. */
+/* An image in 8 bits as the bytes of a file, in the arena (not the scratch arena); the
+ * same image always gives the same bytes. */
 Bytes png_encode(Arena *a, const Image *image);
 void png_write(const char *path, const Image *image);
 

@@ -30,10 +30,15 @@ static void ring(int N, double *x)
 
 static void pair(int N, double *x)
 {
-    for (int n = 0; n < N; n++) x[D * n] = n % 2 ? 1 : -1, x[D * n + 1] = n % 2 ? 0.5 : -0.5;
+    for (int n = 0; n < N; n++)
+        x[D * n] = n % 2 ? 1 : -1, x[D * n + 1] = n % 2 ? 0.5 : -0.5;
 }
 
-static const struct { const char *name; int count; void (*fill)(int N, double *x); } sets[] = {
+static const struct {
+    const char *name;
+    int count;
+    void (*fill)(int N, double *x);
+} sets[] = {
     {"swissroll", 600, spiral}, {"ring", 6, ring}, {"pair", 2, pair},
 };
 enum { SETS = sizeof sets / sizeof *sets };
@@ -41,10 +46,12 @@ enum { SETS = sizeof sets / sizeof *sets };
 static void read_array(Arena *a, const char *path, Points *p)
 {
     if (!file_exists(path))
-        fail("there are no points %s: want swissroll, ring, pair, or an .npy file [N, 2]", path);
+        fail("there are no points %s: want swissroll, ring, pair, or an .npy file [N, 2]",
+             path);
     SafeTensors f = npy_parse(a, file_read(a, path));
     const SafeEntry *e = &f.entries[0];
-    if (f.count != 1 || e->rank != 2 || e->dim[1] != D || e->dim[0] < 1 || e->dim[0] > MOST)
+    if (f.count != 1 || e->rank != 2 || e->dim[1] != D || e->dim[0] < 1 ||
+        e->dim[0] > MOST)
         fail("%s: want one array [N, 2] of 1 to %d points", path, MOST);
     Real *value = arena_new(a, Real, e->count);
     safetensors_to_reals(e, value);

@@ -1,5 +1,5 @@
-/* Data sets of points of the plane, and the best denoiser that could be learned from them:
- * a mixture of round Gaussians at the points (denoiser.h). */
+/* Data sets of points of the plane, and the best denoiser that could be learned from
+ * them: a mixture of round Gaussians at the points (denoiser.h). */
 #ifndef APPS_SUPPORT_POINTS_H
 #define APPS_SUPPORT_POINTS_H
 
@@ -12,8 +12,8 @@ typedef struct {
 } Points;
 
 /* "swissroll", "ring", "pair", or an .npy file [N, 2]; scaled to mean 0 and variance 1 a
- * coordinate.  std: of each point, in those units.  The arena owns them.  Fails with the list
- * if there is no such data set or file. */
+ * coordinate.  std: of each point, in those units.  The arena owns them.  Fails with the
+ * list if there is no such data set or file. */
 Points points_load(Arena *a, const char *what, double std);
 
 MixtureDenoiser points_denoiser(const Points *p);

@@ -25,12 +25,12 @@ void sampling_choose(Sampling *s, uint64_t seed)
     char *end;
     long N = strtol(s->steps, &end, 10);
     if (*end || N < 2 || N > 100000)
-        fail_usage("--sample-steps %s: want a number, 2 or more, for %s", s->steps, s->name);
+        fail_usage("--sample-steps %s: want a number, 2 or more, for %s", s->steps,
+                   s->name);
     s->on_path.N = (int)N;
 }
 
-void sampling_watch(Sampling *s, void (*watch)(void *context, const double *x, const double *x0,
-                                               int left), void *context)
+void sampling_watch(Sampling *s, SamplingWatch *watch, void *context)
 {
     s->by_steps.watch = s->on_path.watch = watch;
     s->by_steps.context = s->on_path.context = context;
@@ -52,7 +52,8 @@ int sampling_steps(const Sampling *s, const Schedule *schedule)
     return s->method->solver ? s->on_path.N : respace(s, schedule).T;
 }
 
-double sampling_run(const Sampling *s, Denoiser *d, const Schedule *schedule, Crowd c, double *x)
+double sampling_run(const Sampling *s, Denoiser *d, const Schedule *schedule, Crowd c,
+                    double *x)
 {
     if (s->method->solver) return solve(d, &s->on_path, c, x);
     size_t mark = arena_mark(scratch());
