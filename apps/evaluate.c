@@ -231,7 +231,7 @@ int evaluate_main(int argc, char **argv)
     parallel_set_threads(c.threads);
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, c.run), false);
+    model_load(&m, run_checkpoint(&a, c.run), MODEL_DENOISER, false);
     Dataset set = load_images(&a, &c, &m.config.unet);
     Process p = m.process;
     if (strcmp(c.steps, "0") != 0)

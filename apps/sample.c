@@ -237,7 +237,7 @@ int sample_main(int argc, char **argv)
     parallel_set_threads(c.threads);
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, c.run), false);
+    model_load(&m, run_checkpoint(&a, c.run), MODEL_DENOISER, false);
     complete(&c, &a, &m.config);
     bool all = c.solver.solver || strcmp(c.steps, "0") == 0;
     Schedule schedule = all ? m.process.schedule

@@ -94,3 +94,25 @@ Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart
     }
     return d;
 }
+
+void dataset_shrink(Arena *a, Dataset *d, int n)
+{
+    if (n <= 1) return;
+    if (d->height % n || d->width % n)
+        fail("pictures of %s are %dx%d, which 1/%d does not divide", d->name, d->height,
+             d->width, n);
+    int H = d->height / n, W = d->width / n, C = d->channels, line = d->width * C;
+    uint8_t *small = arena_new(a, uint8_t, (size_t)d->count * (size_t)(H * W * C));
+#pragma omp parallel for schedule(static)
+    for (int k = 0; k < d->count * H; k++)
+        for (int i = 0; i < W * C; i++) {
+            const uint8_t *block = d->pixels + (size_t)k * (size_t)(n * line) + i / C * n * C +
+                                   i % C;
+            int sum = 0;
+            for (int y = 0; y < n; y++)
+                for (int x = 0; x < n; x++) sum += block[y * line + x * C];
+            small[(size_t)k * (size_t)(W * C) + (size_t)i] =
+                (uint8_t)((2 * sum + n * n) / (2 * n * n));
+        }
+    d->pixels = small, d->height = H, d->width = W;
+}

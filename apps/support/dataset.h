@@ -35,6 +35,10 @@ typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
  *   a folder    whatever it holds; `folder` is NULL */
 Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart part);
 
+/* Each picture averaged over blocks of n x n pixels, rounded; n 0 or 1: as it is.  Fails if n
+ * does not divide height and width. */
+void dataset_shrink(Arena *a, Dataset *d, int n);
+
 /* The formats: does a file of this name belong to one, and the loading of a folder.
  * The name of the data set is left to dataset_load. */
 bool idx_has(const char *name);

@@ -31,7 +31,7 @@ void example_open(Example *e, const char *what, const Option options[])
     else {
         if (options_given(options, "size") || options_given(options, "classes"))
             fail_usage("--size and --classes are for presets; %s has its own", what);
-        model_load(&e->model, run_checkpoint(scratch(), what), false);
+        model_load(&e->model, run_checkpoint(scratch(), what), MODEL_ANY, false);
     }
 
     /* Images of noise, times over the schedule, classes in turn: costs are equal. */
