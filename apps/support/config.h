@@ -48,6 +48,7 @@ extern const Preset presets[], classifier_presets[];
 
 /* "mini, small, ..."; in the scratch arena. */
 const char *preset_names(void);
+const char *classifier_preset_names(void);
 
 /* Fails with the list if there is no such preset. */
 const Preset *preset_find(const char *name);

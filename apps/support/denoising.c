@@ -30,7 +30,7 @@ static void draw(Training *t)
     ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
     double *x = arena_new(&a, double, (size_t)count * d.base.size);
     uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
+    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c->unet.classes, count, -1)}, x);
     to_bytes(bytes, x, (size_t)count * d.base.size);
     Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);

@@ -97,6 +97,11 @@ const Preset presets[] = {
                .style = {ADM_STYLE}},
       ADM_PROCESS("linear"), ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"),
       .ema = 0.9999, .batch = 256, .steps = 1940000, .flip = true}},
+    {"adm-upsample", "the same, 64x64 to 256x256",
+     {.unet = {ADM_UNET(256, 192, 2, 1000), .mult = {1, 1, 2, 2, 4, 4},
+               .style = {ADM_STYLE}},
+      ADM_PROCESS("linear"), ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"),
+      .ema = 0.9999, .batch = 256, .steps = 500000, .flip = true, .upsample = 4}},
     {NULL, NULL, {0}},
 };
 
@@ -150,6 +155,7 @@ static const Preset *find(const Preset *table, const char *what, const char *nam
 }
 
 const char *preset_names(void) { return names_of(presets); }
+const char *classifier_preset_names(void) { return names_of(classifier_presets); }
 
 const Preset *preset_find(const char *name) { return find(presets, "", name); }
 

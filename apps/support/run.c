@@ -190,9 +190,8 @@ void to_bytes(uint8_t *out, const double *x, size_t n)
         out[i] = (uint8_t)lround(fmin(fmax((x[i] + 1) * 127.5, 0), 255));
 }
 
-int *make_labels(Arena *a, const Config *c, int count, int label)
+int *make_labels(Arena *a, int classes, int count, int label)
 {
-    int classes = c->unet.classes;
     if (!classes) return NULL;
     if (label >= classes)
         fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);

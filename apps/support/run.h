@@ -74,7 +74,7 @@ void run_source(Arena *a, const char *run, const char **source, const char **dat
 void to_bytes(uint8_t *out, const double *x, size_t n);
 
 /* Labels for `count` samples: all `label`, or with label -1 each class in turn, equally many side
- * by side.  NULL for a model without classes. */
-int *make_labels(Arena *a, const Config *c, int count, int label);
+ * by side.  NULL without classes. */
+int *make_labels(Arena *a, int classes, int count, int label);
 
 #endif

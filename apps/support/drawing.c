@@ -1,0 +1,147 @@
+/* Drawing pictures with a trained model: see drawing.h. */
+#include "apps/support/drawing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/error.h"
+
+/* ---- opening --------------------------------------------------------------------------- */
+
+static void complete_sampler(Drawing *d, DrawRequest *r)
+{
+    SolverOptions *s = &r->solver;
+    s->solver = solver_find(r->sampler);
+    if (!s->solver) sampler_find(r->sampler);
+    if (!r->steps) r->steps = s->solver ? "18" : "50";
+    s->N = s->solver ? (int)strtol(r->steps, NULL, 10) : 2;
+    if (s->N < 2) fail_usage("--sample-steps %s: want a number, 2 or more", r->steps);
+    s->seed = (uint64_t)r->seed;
+    if (r->batch < 1) fail_usage("--batch must be at least 1");
+
+    const Schedule *own = &d->model.process.schedule;
+    bool all = s->solver || strcmp(r->steps, "0") == 0;
+    d->schedule = all ? *own : schedule_respace(&d->arena, own, r->steps);
+    d->steps = s->solver ? s->N : d->schedule.T;
+
+    const char *trained = d->model.config.variance;
+    d->variance = variance_find(r->variance ? r->variance : trained);
+    if (r->variance && d->variance->learned && strcmp(r->variance, trained) != 0)
+        fail_usage("--variance %s: this model has learned none", r->variance);
+    d->no_clip = d->model.config.no_clip;
+}
+
+static void open_classifier(Drawing *d, DrawRequest *r)
+{
+    Model *m = &d->classifier;
+    model_load(m, run_checkpoint(&d->arena, r->guide), MODEL_CLASSIFIER, false);
+    const UNetConfig *u = &d->model.config.unet, *v = &m->config.unet;
+    if (m->config.clean)
+        fail("%s has never seen noise (--clean), so its gradient is no guide", r->guide);
+    if (v->height != u->height || v->width != u->width ||
+        v->channels != config_picture_channels(&d->model.config))
+        fail("%s classifies pictures of %dx%dx%d, but the model draws %dx%dx%d", r->guide,
+             v->height, v->width, v->channels, u->height, u->width,
+             config_picture_channels(&d->model.config));
+    d->guide = classifier_guide(&m->classifier, &m->params, m->ema.value[0], &m->process, 1);
+    if (!r->scale.count) r->scale = (NumberList){4, {0, 1, 2, 5}};
+}
+
+static void complete_guidance(Drawing *d, DrawRequest *r, const Option options[])
+{
+    const Config *c = &d->model.config;
+    if (!options_given(options, "guidance")) r->guidance = r->guide ? 1 : config_guidance(c);
+    if (r->guidance != 1 && (!c->unet.classes || c->label_dropout == 0))
+        fail_usage("--guidance: this model was not trained with --label-dropout, so it knows "
+                   "no answer without the class");
+    if (r->guide) open_classifier(d, r);
+    else if (r->scale.count)
+        fail_usage("--scale: of which classifier's gradient?  --guide names it");
+    else r->scale.count = 1;
+}
+
+void drawing_open(Drawing *d, const char *run, DrawRequest *r, const Option options[])
+{
+    *d = (Drawing){.request = r, .arena = arena_create()};
+    Model *m = &d->model;
+    model_load(m, run_checkpoint(&d->arena, run), MODEL_DENOISER, false);
+    complete_sampler(d, r);
+    complete_guidance(d, r, options);
+    d->network = network_denoiser(&m->net, &m->params,
+                                  r->live ? m->params.value : m->ema.value[0], &m->process);
+    d->free = classifier_free(&d->network.base, r->guidance);
+    d->guided = classifier_guided(&d->free.base, &d->guide);
+}
+
+void drawing_close(Drawing *d)
+{
+    network_denoiser_destroy(&d->network);
+    model_destroy(&d->model);
+    if (d->request->guide) {
+        classifier_guide_destroy(&d->guide);
+        model_destroy(&d->classifier);
+    }
+    arena_destroy(&d->arena);
+}
+
+int drawing_classes(const Drawing *d)
+{
+    return d->request->guide ? d->classifier.config.unet.out_channels
+                             : d->model.config.unet.classes;
+}
+
+/* ---- drawing --------------------------------------------------------------------------- */
+
+static void watch(void *context, const double *x, const double *x0, int left)
+{
+    Drawing *d = context;
+    (void)x, (void)x0;
+    double in_batch = (double)(d->steps - left) / d->steps;
+    char details[48];
+    snprintf(details, sizeof details, "%d steps each", d->steps);
+    progress_show(&d->progress, d->done + (left ? 0 : d->batch), d->total,
+                  (d->done + in_batch * d->batch) / d->total, details);
+}
+
+static void guide(void *context, const double *x, const Level *level, Crowd c, double *g)
+{
+    classifier_gradient(&((Drawing *)context)->guide, x, level, c, g);
+}
+
+/* Draws one batch; returns how often the denoiser was asked. */
+static int draw_batch(Drawing *d, Crowd crowd, bool guided, double *x)
+{
+    const DrawRequest *r = d->request;
+    if (r->solver.solver) {
+        SolverOptions o = r->solver;
+        o.watch = watch, o.context = d;
+        return solve(guided ? &d->guided.base : &d->free.base, &o, crowd, x);
+    }
+    SamplingOptions o = {.sampler = sampler_find(r->sampler), .variance = d->variance,
+                         .eta = r->eta, .no_clip = d->no_clip, .seed = (uint64_t)r->seed,
+                         .guide = guided ? guide : NULL, .watch = watch, .context = d};
+    sample(&d->free.base, &d->schedule, &o, crowd, x);
+    return d->schedule.T;
+}
+
+uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double scale)
+{
+    const DrawRequest *r = d->request;
+    size_t mark = arena_mark(scratch()), size = d->free.base.size;
+    bool guided = r->guide && scale > 0;
+    uint8_t *pixels = arena_new(a, uint8_t, (size_t)count * size);
+    double *x = arena_new(scratch(), double, (size_t)r->batch * size);
+    d->progress = progress_start("image");
+    d->total = count;
+    d->guide.w = scale;
+    for (int i = 0; i < count; i += r->batch) {
+        d->done = i, d->batch = count - i < r->batch ? count - i : r->batch;
+        Crowd crowd = {(uint64_t)i, d->batch, labels ? labels + i : NULL};
+        d->calls = draw_batch(d, crowd, guided, x) * (r->guidance == 1 ? 1 : 2);
+        to_bytes(pixels + (size_t)i * size, x, (size_t)d->batch * size);
+    }
+    progress_break(&d->progress);
+    arena_rewind(scratch(), mark);
+    return pixels;
+}
