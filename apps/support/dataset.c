@@ -9,20 +9,20 @@
 #include "tensor/error.h"
 #include "tensor/file.h"
 
-/* apps/data/NAME in the folder `start`, which is shortened, or in the nearest of its
- * parents; NULL if none has it. */
+/* apps/data/NAME, a folder or a file, in the folder `start`, which is shortened, or in the
+ * nearest of its parents; NULL if none has it. */
 static const char *search_upwards(Arena *a, char *start, const char *name)
 {
     for (;;) {
         const char *folder = arena_printf(a, "%s/apps/data/%s", start, name);
-        if (file_is_folder(folder)) return folder;
+        if (file_exists(folder)) return folder;
         char *slash = strrchr(start, '/');
         if (!slash) return NULL;
         *slash = 0;
     }
 }
 
-static const char *find_bundled(Arena *a, const char *name)
+const char *dataset_bundled(Arena *a, const char *name)
 {
     char here[PATH_MAX], program[PATH_MAX];
     const char *folder = NULL;
@@ -32,6 +32,12 @@ static const char *find_bundled(Arena *a, const char *name)
         program[n] = 0;
         folder = search_upwards(a, program, name);
     }
+    return folder;
+}
+
+static const char *find_bundled(Arena *a, const char *name)
+{
+    const char *folder = dataset_bundled(a, name);
     if (!folder)
         fail("apps/data/%s, which comes with the program, was not found in the current "
              "folder, nor in one above it or above the program; run it in its source "
