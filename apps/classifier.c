@@ -72,17 +72,20 @@ static const char *describe_presets(void)
 static void print_accuracy(Training *t)
 {
     const Model *m = &t->model;
-    Dataset test = dataset_load(&t->arena, t->source, t->data, DATASET_TEST);
+    bool whole = t->dataset.whole;
+    Dataset test = dataset_load(&t->arena, t->source, t->data,
+                                whole ? DATASET_TRAIN : DATASET_TEST);
     dataset_shrink(&t->arena, &test, m->config.shrink);
+    const char *part = whole ? "training" : "test";
     double share[QUARTILES], mean = 0;
     classifier_test(m, &test, share);
     for (int q = 0; q < QUARTILES; q++) mean += share[q] / QUARTILES;
     if (m->config.clean) {
-        printf("right on %.2f %% of %d test pictures\n", 100 * mean, test.count);
+        printf("right on %.2f %% of %d %s pictures\n", 100 * mean, test.count, part);
         return;
     }
-    printf("right on %.1f %% of %d noisy test pictures; by quartile of t:", 100 * mean,
-           test.count);
+    printf("right on %.1f %% of %d noisy %s pictures; by quartile of t:", 100 * mean,
+           test.count, part);
     for (int q = 0; q < QUARTILES; q++) printf(" %.1f", 100 * share[q]);
     printf("\n");
 }

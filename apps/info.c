@@ -124,7 +124,7 @@ int info_main(int argc, char **argv)
         Bytes b = file_read(&a, run_checkpoint(&a, words[0]));
         f = npy_is(b) ? npy_parse(&a, b) : safetensors_parse(&a, b);
         if (safetensors_metadata(&f, "format") &&
-            strcmp(safetensors_metadata(&f, "format"), "drift") == 0)
+            strncmp(safetensors_metadata(&f, "format"), "drift", 5) == 0)
             config = safetensors_metadata(&f, "config");
         printf("%s: %d arrays\n", f.path, f.count);
         print_metadata(&f);

@@ -24,6 +24,7 @@ typedef struct {
     int count, height, width, channels, classes;
     const uint8_t *pixels;      /* [count, height, width, channels] */
     const uint8_t *labels;      /* [count], below `classes`; NULL (and 0) if unknown */
+    bool whole;                 /* not divided into a train and a test part */
 } Dataset;
 
 typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;

@@ -226,9 +226,9 @@ void quality_report(QualityRequest *r, const char *run, const Option options[])
         fail_usage("--count and --reference must be larger than --k, which must be at least 1");
     drawing_open(&q.drawing, run, &r->draw, options);
     const Config *c = &q.drawing.model.config;
-    open_sets(&q, run);
     Pictures like = {r->count, c->unet.height, c->unet.width, config_picture_channels(c), NULL};
     judge_open(&q.judge, a, r->features, c->dataset, &like);
+    open_sets(&q, run);
     measure_real(&q);
 
     int *labels = make_labels(a, drawing_classes(&q.drawing), r->count, -1);

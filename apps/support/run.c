@@ -94,7 +94,7 @@ void model_load(Model *m, const char *checkpoint, ModelKind kind, bool for_train
     SafeEntry others[OTHERS];
     CheckpointParts parts = list_parts(m, blocks, others);
     if (for_training) checkpoint_load(&f, &m->params, &parts);
-    else if (kind == MODEL_CLASSIFIER) checkpoint_load_some(&f, &m->params, blocks + 1, 1);
+    else if (is_classifier(&c)) checkpoint_load_some(&f, &m->params, blocks + 1, 1);
     else checkpoint_load_some(&f, &m->params, blocks, SAMPLING_BLOCKS);
     arena_destroy(&a);
 }
