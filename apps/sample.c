@@ -147,7 +147,7 @@ int sample_main(int argc, char **argv)
     int classes = drawing_classes(&d);
     if (c.label >= 0 && !classes)
         fail_usage("--class: this model was trained without classes");
-    if (!c.columns) c.columns = c.draw.guide ? c.count
+    if (!c.columns) c.columns = c.draw.scale.count > 1 ? c.count
                               : classes ? (c.count + classes - 1) / classes : 10;
     if (c.columns > c.count) c.columns = c.count;
     const char *name = "samples.png";

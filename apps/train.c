@@ -10,6 +10,7 @@
 /* What the command line says; unmarked options of --help are those of support/begin.h. */
 typedef struct {
     RunRequest request;
+    const char *upsample;
     int classes;
 } CommandLine;
 
@@ -38,10 +39,20 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
          "fixed_small, fixed_large, learned or learned_range *", 0},
         {"loss", OPTION_TEXT, &k->loss, "NAME",
          "mse, rescaled_mse, kl or rescaled_kl *", 0},
+        {"upsample", OPTION_TEXT, &c->upsample, "2x|4x",
+         "learn to enlarge: the network is shown the picture at 1/2 or 1/4 of its size", 0},
         {0},
     };
     _Static_assert(sizeof rows <= OPTIONS * sizeof *rows, "a larger OPTIONS is needed");
     memcpy(table, rows, sizeof rows);
+}
+
+static int upsampling_factor(const char *text)
+{
+    static const char *const known[] = {"2x", "4x"};
+    for (int i = 0; i < 2; i++)
+        if (strcmp(text, known[i]) == 0) return 2 << i;
+    fail_usage("--upsample %s: want 2x or 4x", text);
 }
 
 /* The preset's configuration with the changes and the data set's size. */
@@ -49,6 +60,13 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
 {
     Config config = config_of_request(&c->request, options, preset_find(c->request.preset), d);
     UNetConfig *u = &config.unet;
+    if (c->upsample) config.upsample = upsampling_factor(c->upsample);
+    if (config.upsample) {
+        u->channels = 2 * d->channels;
+        if (u->height % config.upsample || u->width % config.upsample)
+            fail_usage("--upsample %dx: %d does not divide pictures of %dx%d", config.upsample,
+                       config.upsample, u->height, u->width);
+    }
     u->out_channels = d->channels * (variance_find(config.variance)->learned ? 2 : 1);
     u->classes = c->classes ? d->classes : 0;
     bool bound = variance_find(config.variance)->learned || strstr(config.loss, "kl");

@@ -90,10 +90,11 @@ static const double *augment_pictures(Training *t, double *x0, int N, int first)
     const Config *c = &t->model.config;
     const UNetConfig *u = &c->unet;
     if (c->augment == 0) return NULL;
-    size_t D = (size_t)(u->height * u->width * u->channels);
+    int C = t->dataset.channels;
+    size_t D = (size_t)(u->height * u->width * C);
     double *label = tape_save(&t->tape, double, (size_t)(N * u->augment));
     unsigned kinds = augment_kinds(augment_edm);
-    Picture size = {u->height, u->width, u->channels};
+    Picture size = {u->height, u->width, C};
     Random r = random_stream(c->seed, PURPOSE_AUGMENT, (uint64_t)t->model.optimizer.step);
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < N; n++) {
@@ -101,6 +102,24 @@ static const double *augment_pictures(Training *t, double *x0, int N, int first)
         augment_apply(kinds, &a, &size, x0 + (size_t)n * D, label + n * u->augment);
     }
     return label;
+}
+
+/* Averages over upsample x upsample pixels. */
+SmallPictures small_pictures(Arena *a, const Config *c, int C, const double *x, int N)
+{
+    int n = c->upsample;
+    if (!n) return (SmallPictures){0};
+    int h = c->unet.height / n, w = c->unet.width / n, line = c->unet.width * C;
+    double *small = arena_new(a, double, (size_t)(N * h * w * C));
+    for (int k = 0; k < N * h; k++)
+        for (int i = 0; i < w * C; i++) {
+            const double *block = x + (size_t)k * (size_t)(n * line) + i / C * n * C + i % C;
+            double sum = 0;
+            for (int p = 0; p < n; p++)
+                for (int q = 0; q < n; q++) sum += block[p * line + q * C];
+            small[k * w * C + i] = sum / (n * n);
+        }
+    return (SmallPictures){h, w, small};
 }
 
 Batch training_batch(Training *t, int first, int count)
@@ -128,8 +147,10 @@ Batch training_batch(Training *t, int first, int count)
         label[n] = told ? t->dataset.labels[picture[n]] : 0;
         if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
     }
-    return (Batch){count, x0, eps, t->levels + skip, told ? label : NULL,
-                   augment_pictures(t, x0, count, first), t->weights + skip};
+    const double *moved = augment_pictures(t, x0, count, first);
+    return (Batch){count, x0, eps, t->levels + skip, told ? label : NULL, moved,
+                   t->weights + skip,
+                   small_pictures(&t->tape.records, c, t->dataset.channels, x0, count)};
 }
 
 void training_draw_levels(Training *t)

@@ -61,13 +61,40 @@ static void complete_guidance(Drawing *d, DrawRequest *r, const Option options[]
     else r->scale.count = 1;
 }
 
+/* The guide belongs to the small pictures (Dhariwal & Nichol 2021, section 4.4 and table 6): what
+ * class it is, is decided there. */
+static void open_low(Drawing *d, DrawRequest *r, const Option options[])
+{
+    const Config *c = &d->model.config;
+    if (!c->upsample && !r->low) return;
+    if (!c->upsample)
+        fail_usage("--low: this model was not trained with --upsample, it starts from nothing");
+    if (!r->low)
+        fail_usage("this model enlarges pictures; say with --low which run draws them");
+    d->low_request = *r;
+    d->low_request.low = NULL;
+    d->low = arena_new(&d->arena, Drawing, 1);
+    drawing_open(d->low, r->low, &d->low_request, options);
+    const Config *k = &d->low->model.config;
+    if (k->unet.height * c->upsample != c->unet.height ||
+        k->unet.width * c->upsample != c->unet.width ||
+        config_picture_channels(k) != config_picture_channels(c))
+        fail("%s draws %dx%dx%d, but the model enlarges pictures of %dx%dx%d", r->low,
+             k->unet.height, k->unet.width, config_picture_channels(k),
+             c->unet.height / c->upsample, c->unet.width / c->upsample,
+             config_picture_channels(c));
+    r->scale = d->low_request.scale;
+    r->guide = NULL, r->guidance = 1;
+}
+
 void drawing_open(Drawing *d, const char *run, DrawRequest *r, const Option options[])
 {
     *d = (Drawing){.request = r, .arena = arena_create()};
     Model *m = &d->model;
     model_load(m, run_checkpoint(&d->arena, run), MODEL_DENOISER, false);
     complete_sampler(d, r);
-    complete_guidance(d, r, options);
+    open_low(d, r, options);
+    if (!d->low) complete_guidance(d, r, options);
     d->network = network_denoiser(&m->net, &m->params,
                                   r->live ? m->params.value : m->ema.value[0], &m->process);
     d->free = classifier_free(&d->network.base, r->guidance);
@@ -76,6 +103,7 @@ void drawing_open(Drawing *d, const char *run, DrawRequest *r, const Option opti
 
 void drawing_close(Drawing *d)
 {
+    if (d->low) drawing_close(d->low);
     network_denoiser_destroy(&d->network);
     model_destroy(&d->model);
     if (d->request->guide) {
@@ -87,6 +115,7 @@ void drawing_close(Drawing *d)
 
 int drawing_classes(const Drawing *d)
 {
+    if (d->low) return drawing_classes(d->low);
     return d->request->guide ? d->classifier.config.unet.out_channels
                              : d->model.config.unet.classes;
 }
@@ -125,6 +154,17 @@ static int draw_batch(Drawing *d, Crowd crowd, bool guided, double *x)
     return d->schedule.T;
 }
 
+/* Draws the small pictures; d->arena keeps what they are made of. */
+static void make_low(Drawing *d, int count, const int *labels, double scale)
+{
+    const UNetConfig *u = &d->low->model.config.unet;
+    size_t size = (size_t)count * d->low->free.base.size;
+    uint8_t *pixels = drawing_make(d->low, &d->arena, count, labels, scale);
+    double *x = arena_new(&d->arena, double, size);
+    for (size_t i = 0; i < size; i++) x[i] = pixels[i] / 127.5 - 1;
+    d->small = (SmallPictures){u->height, u->width, x};
+}
+
 uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double scale)
 {
     const DrawRequest *r = d->request;
@@ -132,11 +172,14 @@ uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double
     bool guided = r->guide && scale > 0;
     uint8_t *pixels = arena_new(a, uint8_t, (size_t)count * size);
     double *x = arena_new(scratch(), double, (size_t)r->batch * size);
+    if (d->low) make_low(d, count, labels, scale);
     d->progress = progress_start("image");
     d->total = count;
     d->guide.w = scale;
     for (int i = 0; i < count; i += r->batch) {
         d->done = i, d->batch = count - i < r->batch ? count - i : r->batch;
+        d->network.small = d->small;
+        if (d->low) d->network.small.x += (size_t)i * d->low->free.base.size;
         Crowd crowd = {(uint64_t)i, d->batch, labels ? labels + i : NULL};
         d->calls = draw_batch(d, crowd, guided, x) * (r->guidance == 1 ? 1 : 2);
         to_bytes(pixels + (size_t)i * size, x, (size_t)d->batch * size);

@@ -18,7 +18,7 @@
 #include "diffusion/solver.h"
 
 typedef struct {
-    const char *sampler, *steps, *variance, *guide;
+    const char *sampler, *steps, *variance, *guide, *low;
     int batch;
     long seed;
     double eta, guidance;
@@ -63,13 +63,16 @@ typedef struct {
      "steer by the gradient of this run of drift classifier", 0},                           \
     {"scale", OPTION_LIST, &(r)->scale, "A,B,..",                                           \
      "so many times the gradient, one after the other, from the same noise [0,1,2,5]", 0},  \
+    {"low", OPTION_TEXT, &(r)->low, "RUN2",                                                 \
+     "of a run of drift train --upsample: enlarge what this run draws, and guide it", 0},   \
     {"seed", OPTION_LONG, &(r)->seed, "N", "of the noise", 0},                              \
     {"batch", OPTION_INT, &(r)->batch, "N",                                                 \
      "images at a time; changes memory, not the images", 0},                                \
     {"live-weights", OPTION_FLAG, &(r)->live, NULL,                                         \
      "the last weights instead of their average", 0}
 
-typedef struct {
+typedef struct Drawing Drawing;
+struct Drawing {
     const DrawRequest *request;
     Arena arena;
     Model model, classifier;
@@ -84,7 +87,11 @@ typedef struct {
     Progress progress;
     int done, batch, total;             /* pictures before this batch, in it, in all */
     bool no_clip;
-} Drawing;
+
+    Drawing *low;                       /* of a cascade: what is enlarged, or NULL */
+    DrawRequest low_request;
+    SmallPictures small;                /* all that the last make was shown */
+};
 
 /* Opens a run and what it is guided by; completes the request with what depends on them.  The
  * request and d must stay where they are.  Fails on options that do not fit the model. */

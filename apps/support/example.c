@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apps/support/training.h"
 #include "diffusion/guidance.h"
 #include "tensor/error.h"
 
@@ -53,7 +54,8 @@ void example_open(Example *e, const char *what, const Option options[])
     /* Images of noise, times over the schedule, classes in turn: costs are equal. */
     const UNetConfig *c = &e->model.config.unet;
     if (!e->batch) e->batch = e->model.config.batch;
-    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);
+    int C = config_picture_channels(&e->model.config);
+    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * C);
     Arena *a = &e->model.arena;
     double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
     Level *level = arena_new(a, Level, N);
@@ -66,7 +68,8 @@ void example_open(Example *e, const char *what, const Option options[])
         level[n] = schedule_level(&e->model.process.schedule, t);
         label[n] = classes ? (int)n % classes : 0;
     }
-    e->data = (Batch){e->batch, x0, eps, level, label, NULL, NULL};
+    e->data = (Batch){.N = e->batch, .x0 = x0, .eps = eps, .level = level, .label = label,
+                      .small = small_pictures(a, &e->model.config, C, x0, e->batch)};
 }
 
 Var *example_loss(Example *e, Tape *t)

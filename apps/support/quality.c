@@ -105,7 +105,7 @@ static void print_table(const Quality *q)
            "                           samples      real      samples      real\n");
     for (int i = 0; i < r->draw.scale.count; i++) {
         const Row *row = &q->row[i];
-        if (r->draw.guide) printf("scale %g\n", row->scale);
+        if (r->draw.scale.count > 1) printf("scale %g\n", row->scale);
         print_row("Frechet distance", BOTH(row, frechet), BOTH(real, frechet));
         print_row("spatial Frechet", BOTH(row, spatial), BOTH(real, spatial));
         print_row("precision", BOTH(row, precision), BOTH(real, precision));

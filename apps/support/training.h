@@ -67,6 +67,9 @@ void training_open_dataset(Training *t, int shrink);
 void training_draw_levels(Training *t);
 Batch training_batch(Training *t, int first, int count);
 
+/* Pictures x [N, H, W, C] as a network with config.upsample is shown them; owned by the arena. */
+SmallPictures small_pictures(Arena *a, const Config *c, int C, const double *x, int N);
+
 /* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
 double training_gradient(Training *t);
 
