@@ -1,8 +1,8 @@
-/* drift classifier: learns which class a picture shows, under any amount of noise, so that its
- * gradient can guide `drift sample` (Dhariwal & Nichol 2021, section 4).
+/* drift classifier: learns which class a picture shows, under any amount of noise, so
+ * that its gradient can guide `drift sample` (Dhariwal & Nichol 2021, section 4).
  *
- * With --clean it sees no noise, and its last features are what `drift evaluate` compares
- * pictures by; the one that comes with the program was made by
+ * With --clean it sees no noise, and its last features are what `drift evaluate`
+ * compares pictures by; the one that comes with the program was made by
  *
  *     drift classifier mnist --clean --weights apps/data/mnist-features.safetensors */
 #include <stdio.h>
@@ -31,8 +31,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"weights", OPTION_TEXT, &c->weights, "FILE",
          "write the finished network alone, in half precision", 0},
         {"flip", OPTION_INT, &c->request.flip, "0|1",
-         "mirror half of the pictures; wrong for digits and letters [1 for cifar10, else 0; "
-         "the papers' presets 1]", 0},
+         "mirror half of the pictures; wrong for digits and letters [1 for cifar10 and "
+         "the papers' presets, else 0]", 0},
         {"crop", OPTION_INT, &c->request.crop, "0|1",
          "enlarge pictures by up to 5/4 and cut out a window [1]", 0},
         {"pool", OPTION_TEXT, &k->pool, "NAME",
@@ -50,9 +50,11 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
     if (!d->labels) fail("%s has no classes to learn", d->name);
     const char *preset = c->clean && !options_given(options, "preset") ? "features"
                                                                       : c->request.preset;
-    Config config = config_of_request(&c->request, options, classifier_preset_find(preset), d);
+    Config config = config_of_request(&c->request, options,
+                                      classifier_preset_find(preset), d);
     config.clean |= c->clean;
-    if (strcmp(d->name, "cifar10") == 0 && !options_given(options, "flip")) config.flip = true;
+    if (strcmp(d->name, "cifar10") == 0 && !options_given(options, "flip"))
+        config.flip = true;
     if (options_given(options, "crop")) config.crop = c->request.crop != 0;
     config.unet.out_channels = d->classes;
     return config;
@@ -61,8 +63,8 @@ static Config make_config(const CommandLine *c, const Option options[], const Da
 static const char *describe_presets(void)
 {
     const char *text =
-        "Trains a classifier of noisy pictures, for `drift sample RUN --guide`, and writes a\n"
-        "run folder.  DATASET is as for `drift train`, with classes.\n\npresets:";
+        "Trains a classifier of noisy pictures, for `drift sample RUN --guide`, and\n"
+        "writes a run folder.  DATASET is as for `drift train`, with classes.\n\npresets:";
     for (const Preset *p = classifier_presets; p->name; p++)
         text = arena_printf(scratch(), "%s\n  %-10s %s", text, p->name, p->about);
     return arena_printf(scratch(),
@@ -97,8 +99,9 @@ int classifier_main(int argc, char **argv)
     Option options[OPTIONS];
     const char *source = NULL;
     make_table(&c, options);
-    Usage usage = {"drift classifier DATASET [options]  or  drift classifier --resume RUN",
-                   describe_presets(), 1};
+    Usage usage = {
+        "drift classifier DATASET [options]  or  drift classifier --resume RUN",
+        describe_presets(), 1};
     int words = options_parse(argc, argv, &usage, options, &source);
     if ((words == 1) == (r->resume != NULL))
         fail_usage("name a data set, or a run to --resume.  usage: %s", usage.synopsis);

@@ -23,7 +23,8 @@ enum { OPTIONS = 40 };
 static void make_table(CommandLine *c, Option table[OPTIONS])
 {
     const Option rows[] = {
-        {"count", OPTION_INT, &c->count, "N", "images to draw [100; 10 for each --scale]", 0},
+        {"count", OPTION_INT, &c->count, "N",
+         "images to draw [100; 10 for each --scale]", 0},
         {"class", OPTION_INT, &c->label, "K", "only this class [each in turn]", 0},
         DRAW_OPTIONS(&c->draw),
         {"out", OPTION_TEXT, &c->out, "PATH",
@@ -109,7 +110,8 @@ static void write_out(Arena *a, const CommandLine *c, const Pictures *p,
 
 /* ---- the command ------------------------------------------------------------------ */
 
-/* For each scale the same number of pictures, of the same classes, from the same noise. */
+/* For each scale the same number of pictures, of the same classes, from the same
+ * noise. */
 static Pictures draw(Arena *a, Drawing *d, const CommandLine *c, const int *labels)
 {
     const Config *k = &d->model.config;
@@ -158,9 +160,9 @@ int sample_main(int argc, char **argv)
     Pictures p = draw(&a, &d, &c, labels);
     double seconds = seconds_now() - start;
     write_out(&a, &c, &p, repeat(&a, labels, c.count, c.draw.scale.count));
-    printf("%d images with %s, %d steps, %d network calls each, in %.1f s (%.1f images/s), "
-           "peak memory %zu MB\n  %s\n", p.count, c.draw.sampler, d.steps, d.calls, seconds,
-           p.count / seconds, memory_resident_peak() >> 20, c.out);
+    printf("%d images with %s, %d steps, %d network calls each, in %.1f s (%.1f "
+           "images/s), peak memory %zu MB\n  %s\n", p.count, c.draw.sampler, d.steps,
+           d.calls, seconds, p.count / seconds, memory_resident_peak() >> 20, c.out);
     drawing_close(&d);
     return 0;
 }

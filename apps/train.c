@@ -1,5 +1,5 @@
-/* drift train: data in, a run folder out.  Here are the options; the beginning of a run and
- * the way back into one are in apps/support/begin.c, the loop in training.c. */
+/* drift train: data in, a run folder out.  Here are the options; the beginning of a
+ * run and the way back into one are in apps/support/begin.c, the loop in training.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +40,8 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"loss", OPTION_TEXT, &k->loss, "NAME",
          "mse, rescaled_mse, kl or rescaled_kl *", 0},
         {"upsample", OPTION_TEXT, &c->upsample, "2x|4x",
-         "learn to enlarge: the network is shown the picture at 1/2 or 1/4 of its size", 0},
+         "learn to enlarge: the network is shown the picture at 1/2 or 1/4 of its size "
+         "*", 0},
         {0},
     };
     _Static_assert(sizeof rows <= OPTIONS * sizeof *rows, "a larger OPTIONS is needed");
@@ -58,21 +59,22 @@ static int upsampling_factor(const char *text)
 /* The preset's configuration with the changes and the data set's size. */
 static Config make_config(const CommandLine *c, const Option options[], const Dataset *d)
 {
-    Config config = config_of_request(&c->request, options, preset_find(c->request.preset), d);
+    Config config = config_of_request(&c->request, options,
+                                      preset_find(c->request.preset), d);
     UNetConfig *u = &config.unet;
     if (c->upsample) config.upsample = upsampling_factor(c->upsample);
     if (config.upsample) {
         u->channels = 2 * d->channels;
         if (u->height % config.upsample || u->width % config.upsample)
-            fail_usage("--upsample %dx: %d does not divide pictures of %dx%d", config.upsample,
-                       config.upsample, u->height, u->width);
+            fail_usage("--upsample %dx: %d does not divide pictures of %dx%d",
+                       config.upsample, config.upsample, u->height, u->width);
     }
     u->out_channels = d->channels * (variance_find(config.variance)->learned ? 2 : 1);
     u->classes = c->classes ? d->classes : 0;
     bool bound = variance_find(config.variance)->learned || strstr(config.loss, "kl");
     if (noise_draw_find(config.timesteps) && bound)
-        fail_usage("--timesteps %s has no steps, so no bound: use --loss mse and a fixed --variance",
-                   config.timesteps);
+        fail_usage("--timesteps %s has no steps, so no bound: use --loss mse and a fixed "
+                   "--variance", config.timesteps);
     return config;
 }
 

@@ -5,16 +5,18 @@
 
 #include "tensor/error.h"
 
-/* A denoiser around another one, which knows the same levels and as much of the variance. */
+/* A denoiser around another one, which knows the same levels and as much of the
+ * variance. */
 static Denoiser around(const Denoiser *inner,
-                       void (*predict)(Denoiser *self, const double *x, const Level *level,
-                                       const int *label, int N, Answer *answer))
+                       void (*predict)(Denoiser *self, const double *x,
+                                       const Level *level, const int *label, int N,
+                                       Answer *answer))
 {
     return (Denoiser){.size = inner->size, .gives_v = inner->gives_v, .predict = predict,
                       .conditioning = inner->conditioning};
 }
 
-/* ---- by a classifier ----------------------------------------------------------------- */
+/* ---- by a classifier --------------------------------------------------------------- */
 
 static Shape picture_shape(const Classifier *net, int N)
 {
@@ -96,7 +98,7 @@ ClassifierGuided classifier_guided(Denoiser *inner, ClassifierGuide *guide)
     return (ClassifierGuided){around(inner, classifier_predict), inner, guide};
 }
 
-/* ---- free of one ----------------------------------------------------------------------- */
+/* ---- free of one ------------------------------------------------------------------- */
 
 static void free_predict(Denoiser *self, const double *x, const Level *level,
                          const int *label, int N, Answer *answer)

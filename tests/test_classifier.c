@@ -1,5 +1,5 @@
-/* Classifiers as a user has them: trained, resumed, guiding and judging, on little pictures that
- * the test writes; and the windows that training cuts out. */
+/* Classifiers as a user has them: trained, resumed, guiding and judging, on little
+ * pictures that the test writes; and the windows that training cuts out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,11 +38,11 @@ static void make_runs(void)
     const char *t = test_folder();
     if (file_exists(TEXT("%s/model", t))) return;
     check_drift(0, "done at step 3", "train %s --steps 3 --out %s/model", network(), t);
-    check_drift(0, "right on ", "classifier %s --steps 100 --lr 1e-2 --warmup 0 --lr-decay "
-                "constant --out %s/noisy", network(), t);
-    check_drift(0, "training pictures", "classifier %s --clean --steps 200 --lr 1e-2 --warmup 0 "
-                "--lr-decay constant --crop 0 --out %s/clean --weights %s/clean.safetensors",
-                network(), t, t);
+    const char *fast = TEXT("classifier %s --lr 1e-2 --warmup 0 --lr-decay constant",
+                            network());
+    check_drift(0, "right on ", "%s --steps 100 --out %s/noisy", fast, t);
+    check_drift(0, "training pictures", "%s --clean --steps 200 --crop 0 --out %s/clean "
+                "--weights %s/clean.safetensors", fast, t, t);
 }
 
 static bool same_file(const char *x, const char *y)
@@ -59,7 +59,8 @@ static void resuming_gives_the_same_bytes(void)
     const char *flip = TEXT("classifier %s --flip 1", network());
     check_drift(0, "done at step 9", "%s --steps 9 --threads 1 --out %s/a", flip, t);
     check_drift(0, "done at step 4", "%s --steps 4 --threads 2 --out %s/b", flip, t);
-    check_drift(0, "by quartile of t", "classifier --resume %s/b --steps 9 --threads 3", t);
+    check_drift(0, "by quartile of t",
+                "classifier --resume %s/b --steps 9 --threads 3", t);
     check(same_file("a/checkpoint.safetensors", "b/checkpoint.safetensors"));
     check(strstr((const char *)file_read(&arena, TEXT("%s/a/log.jsonl", t)).data,
                  "\"accuracy\":[") != NULL);
@@ -83,11 +84,11 @@ static void a_classifier_guides_every_sampler(void)
     make_runs();
     static const char *const samplers[] = {"ddpm", "ddim", "heun"};
     for (int i = 0; i < NELEM(samplers); i++) {
-        const char *draw = TEXT("sample %s/model --sampler %s --sample-steps 4 --guidance 1",
-                                t, samplers[i]);
-        check_drift(0, "6 images with", "%s --count 2 --guide %s/noisy --scale 0,3,50 --out "
-                    "%s/g.npy", draw, t, t);
-        check_drift(0, "2 images with", "%s --count 2 --out %s/plain.npy", draw, t);
+        const char *draw = TEXT("sample %s/model --sampler %s --sample-steps 4 "
+                                "--guidance 1 --count 2", t, samplers[i]);
+        check_drift(0, "6 images with", "%s --guide %s/noisy --scale 0,3,50 "
+                    "--out %s/g.npy", draw, t, t);
+        check_drift(0, "2 images with", "%s --out %s/plain.npy", draw, t);
         Bytes g = file_read(&arena, TEXT("%s/g.npy", t));
         Bytes plain = file_read(&arena, TEXT("%s/plain.npy", t));
         const uint8_t *row = g.data + g.size - 6 * 64;
@@ -108,14 +109,62 @@ static void what_cannot_be_gets_a_sentence(void)
     check_drift(1, "is a classifier", "train --resume %s/noisy", t);
     check_drift(1, "it does not classify", "classifier --resume %s/model", t);
     check_drift(2, "of a classifier; the presets are", "classifier mnist --preset mini");
-    check_drift(1, "trained with noise, to guide", "evaluate %s/model --features %s/noisy "
-                "--data /nowhere --count 5 --reference 6", t, t);
-    check_drift(1, "no feature network for halves", "evaluate %s/model --count 5 --reference 6",
-                t);
+    const char *evaluate = TEXT("evaluate %s/model --count 5 --reference 6", t);
+    check_drift(1, "trained with noise, to guide", "%s --features %s/noisy", evaluate, t);
+    check_drift(1, "no feature network for halves", "%s", evaluate);
 }
 
-/* Pictures whose numbers grow by 10 a column: in a window enlarged by z they grow by 10 / z, and
- * in a mirrored one they fall. */
+/* 4 x 4 drawn and guided, then 8 x 8 from them; and every misfit. */
+static void a_cascade_draws_small_then_large(void)
+{
+    const char *t = test_folder();
+    make_runs();
+    const char *rest = TEXT("%s --patch 1 --base 8 --blocks 1 --batch 4 --steps 3",
+                            pictures());
+    check_drift(0, "of 4x4x1", "train %s --shrink 2 --mult 1,1 --attention 4 --out %s/low",
+                rest, t);
+    check_drift(0, "right on", "classifier %s --shrink 2 --mult 1,2 --out %s/lowguide", rest,
+                t);
+    check_drift(0, "pictures", "train %s --mult 1,2 --attention 4 --upsample 2x --out %s/up",
+                rest, t);
+    check_drift(0, "done at step 5", "train --resume %s/up --steps 5", t);
+    check(file_exists(TEXT("%s/up/samples/000005.png", t)));
+    const char *draw = TEXT("sample %s/up --low %s/low --sample-steps 3", t, t);
+    check_drift(0, "4 images", "%s --count 4 --out %s/up.npy", draw, t);
+    check_drift(0, "4 images", "%s --count 4 --batch 3 --out %s/up3.npy", draw, t);
+    check(same_file("up.npy", "up3.npy"));
+    check_drift(0, "6 images", "%s --count 3 --guide %s/lowguide --scale 0,9", draw, t);
+    check_drift(1, "classifies pictures of 8x8x1, but the model draws 4x4x1",
+                "%s --guide %s/noisy", draw, t);
+    check_drift(2, "say with --low", "sample %s/up", t);
+    check_drift(2, "it starts from nothing", "sample %s/model --low %s/low", t, t);
+    check_drift(1, "enlarges pictures of 4x4x1", "sample %s/up --low %s/model", t, t);
+    check_drift(2, "want 2x or 4x", "train %s --upsample 3 --out %s/x", rest, t);
+    check_drift(1, "1/3 does not divide", "train %s --shrink 3 --out %s/x", rest, t);
+}
+
+/* Area averages: of 1 2 3 4 / 5 6 7 8 in blocks of two 3.5 and 5.5, as small pictures and, in
+ * bytes and rounded, as a data set. */
+static void small_pictures_are_averages(void)
+{
+    static const double x[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t pixels[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    Config c = {.upsample = 2};
+    c.unet.height = 2, c.unet.width = 4;
+    SmallPictures s = small_pictures(&arena, &c, 1, x, 1);
+    check_int(s.height, 1), check_int(s.width, 2);
+    check_close(s.x[0], 3.5, 0), check_close(s.x[1], 5.5, 0);
+    c.unet.width = 2;                               /* two channels: 1 3 5 7 and 2 4 6 8 */
+    s = small_pictures(&arena, &c, 2, x, 1);
+    check_close(s.x[0], 4, 0), check_close(s.x[1], 5, 0);
+    Dataset d = {"eight", 1, 2, 4, 1, 0, pixels, NULL, false};
+    dataset_shrink(&arena, &d, 2);
+    check_int(d.height, 1), check_int(d.width, 2);
+    check_int(d.pixels[0], 4), check_int(d.pixels[1], 6);
+}
+
+/* Pictures whose numbers grow by 10 a column: in a window enlarged by z they grow by
+ * 10 / z, and in a mirrored one they fall. */
 static void a_window_is_enlarged_by_at_most_a_quarter(void)
 {
     enum { SIZE = 8, COUNT = 64 };
@@ -154,6 +203,7 @@ static void a_window_is_enlarged_by_at_most_a_quarter(void)
 static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(it_learns_and_its_weights_alone_are_enough),
     T(a_classifier_guides_every_sampler), T(what_cannot_be_gets_a_sentence),
+    T(a_cascade_draws_small_then_large), T(small_pictures_are_averages),
     T(a_window_is_enlarged_by_at_most_a_quarter),
 };
 

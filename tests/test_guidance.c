@@ -1,19 +1,20 @@
-/* Guidance: an exact classifier picks one of two Gaussians, and a network's gradient is the
- * slope of its answer. */
+/* Guidance: an exact classifier picks one of two Gaussians, and a network's gradient
+ * is the slope of its answer. */
 #include <math.h>
 #include <string.h>
 
 #include "diffusion/guidance.h"
 #include "tests/check.h"
 
-/* ---- an exact classifier ----------------------------------------------------------------- */
+/* ---- an exact classifier ----------------------------------------------------------- */
 
 enum { DRAWN = 2000 };
 static const double half[] = {0.5, 0.5}, narrow[] = {0.1, 0.1}, apart[] = {-0.5, 0.5};
 
-/* At a level the two are N(-+a/2, V), V = a^2 0.01 + s^2, so p(right | x) = 1/(1 + e^-u) with
- * u = a x / V, and d ln p / dx = (1 - p) a / V.  context: w. */
-static void towards_the_right(void *context, const double *x, const Level *l, Crowd c, double *g)
+/* At a level the two are N(-+a/2, V), V = a^2 0.01 + s^2, so p(right | x) = 1/(1 +
+ * e^-u) with u = a x / V, and d ln p / dx = (1 - p) a / V.  context: w. */
+static void towards_the_right(void *context, const double *x, const Level *l, Crowd c,
+                              double *g)
 {
     double V = l->a * l->a * 0.01 + l->s * l->s, w = *(double *)context;
     for (int n = 0; n < c.N; n++) g[n] = w * l->a / V / (1 + exp(l->a * x[n] / V));
@@ -32,14 +33,18 @@ static Found draw(double w, const char *sampler)
     sample(&two.base, &s, &o, (Crowd){0, DRAWN, NULL}, x);
     arena_destroy(&a);
     Found f = {0, 0, 0};
-    for (int n = 0; n < DRAWN; n++) f.mean += x[n] / DRAWN, f.left += (x[n] < 0) / (double)DRAWN;
+    for (int n = 0; n < DRAWN; n++) {
+        f.mean += x[n] / DRAWN;
+        f.left += (x[n] < 0) / (double)DRAWN;
+    }
     for (int n = 0; n < DRAWN; n++) f.std += (x[n] - f.mean) * (x[n] - f.mean) / DRAWN;
     f.std = sqrt(f.std);
     return f;
 }
 
-/* With w = 1 the samples are those of the right one, N(0.5, 0.1^2): within four standard
- * errors, 0.0022 and 0.0016, and the first order of algorithm 1.  With w = 0 they are of both. */
+/* With w = 1 the samples are those of the right one, N(0.5, 0.1^2): within four
+ * standard errors, 0.0022 and 0.0016, and the first order of algorithm 1.  With w = 0
+ * they are of both. */
 static void one_times_an_exact_classifier_is_its_class(void)
 {
     static const char *const samplers[] = {"ddpm", "ddim"};
@@ -59,7 +64,7 @@ static void a_larger_scale_goes_further(void)
     check(ten.mean > one.mean && ten.left == 0);
 }
 
-/* ---- a network --------------------------------------------------------------------------- */
+/* ---- a network --------------------------------------------------------------------- */
 
 enum { SIZE = 8, N = 2, D = SIZE * SIZE };
 
@@ -74,8 +79,8 @@ typedef struct {
 static Small small_classifier(void)
 {
     Small s = {.arena = arena_create(), .params = params_create()};
-    UNetConfig c = {.height = SIZE, .width = SIZE, .channels = 1, .out_channels = 3, .base = 8,
-                    .levels = 2, .mult = {1, 2}, .blocks = 1, .attention = {4},
+    UNetConfig c = {.height = SIZE, .width = SIZE, .channels = 1, .out_channels = 3,
+                    .base = 8, .levels = 2, .mult = {1, 2}, .blocks = 1, .attention = {4},
                     .style = {.groups = 4, .head_channels = 8, .scale_shift = true}};
     s.net = classifier_init(&s.params, &c, "attention");
     params_allocate(&s.params, 1);
@@ -85,6 +90,11 @@ static Small small_classifier(void)
     s.process.conditioning = conditioning_make(&s.arena, "schedule", &s.process.schedule);
     random_normals(random_stream(1, 2, 3), 0, N * D, s.x);
     return s;
+}
+
+static ClassifierGuide guide_of(const Small *s, double w)
+{
+    return classifier_guide(&s->net, &s->params, s->params.value, &s->process, w);
 }
 
 static void small_destroy(Small *s)
@@ -116,7 +126,7 @@ static void the_gradient_is_the_slope(void)
     double tolerance = sizeof(Real) == 4 ? 1e-3 : 1e-8;
     enum { T = 300 };
     Level l = schedule_level(&s.process.schedule, T);
-    ClassifierGuide guide = classifier_guide(&s.net, &s.params, s.params.value, &s.process, 3);
+    ClassifierGuide guide = guide_of(&s, 3);
     classifier_gradient(&guide, s.x, &l, (Crowd){0, N, label}, g);
     for (int i = 0; i < N * D; i += 17) {
         double keep = s.x[i];
@@ -138,7 +148,7 @@ static void the_scale_of_x_does_not_matter(void)
     static const int label[N] = {1, 1};
     double g[N * D], scaled[N * D];
     Level l = schedule_level(&s.process.schedule, 500), edm = {.a = 1, .s = l.s / l.a};
-    ClassifierGuide guide = classifier_guide(&s.net, &s.params, s.params.value, &s.process, 1);
+    ClassifierGuide guide = guide_of(&s, 1);
     classifier_gradient(&guide, s.x, &l, (Crowd){0, N, label}, g);
     for (int i = 0; i < N * D; i++) s.x[i] /= l.a;
     classifier_gradient(&guide, s.x, &edm, (Crowd){0, N, label}, scaled);
@@ -162,7 +172,7 @@ static void as_denoiser_or_as_guide_ddim_moves_alike(void)
     Small s = small_classifier();
     static const int label[N] = {0, 1};
     GaussianDenoiser inner = gaussian_denoiser(D, 0.1, 0.5);
-    ClassifierGuide guide = classifier_guide(&s.net, &s.params, s.params.value, &s.process, 5);
+    ClassifierGuide guide = guide_of(&s, 5);
     ClassifierGuided guided = classifier_guided(&inner.base, &guide);
     SamplingOptions o = {.sampler = sampler_find("ddim"), .no_clip = true}, hooked = o;
     hooked.guide = ask, asked = &guide;
@@ -174,7 +184,8 @@ static void as_denoiser_or_as_guide_ddim_moves_alike(void)
         sample_move(&guided.base, &o, now, next, (Crowd){0, N, label}, x, x0);
         sample_move(&inner.base, &hooked, now, next, (Crowd){0, N, label}, y, x0);
     }
-    for (int i = 0; i < N * D; i++) check_close(x[i], y[i], sizeof(Real) == 4 ? 1e-4 : 1e-12);
+    for (int i = 0; i < N * D; i++)
+        check_close(x[i], y[i], sizeof(Real) == 4 ? 1e-4 : 1e-12);
     classifier_guide_destroy(&guide);
     small_destroy(&s);
 }

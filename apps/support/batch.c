@@ -1,6 +1,7 @@
 /* What a training step learns from: see training.h.
  *
- * Everything drawn for a sample depends on the seed, the step and its place in the batch. */
+ * Everything drawn for a sample depends on the seed, the step and its place in the
+ * batch. */
 #include <math.h>
 #include <string.h>
 
@@ -36,8 +37,9 @@ static uint32_t picture_at(Training *t, uint64_t place)
 /* What part of a picture is taken, and how: see cut_window. */
 typedef struct { double zoom; int top, left; bool mirror; } Window;
 
-/* The papers' crop: the smaller side S is enlarged to one of S ... 5S/4, and a window of the
- * picture's own size is cut out somewhere (Dhariwal & Nichol 2021, their image_datasets.py). */
+/* The papers' crop: the smaller side S is enlarged to one of S ... 5S/4, and a window
+ * of the picture's own size is cut out somewhere (Dhariwal & Nichol 2021, their
+ * image_datasets.py). */
 static Window draw_window(const Config *c, Random flips, Random crops, uint64_t n)
 {
     const UNetConfig *u = &c->unet;
@@ -53,7 +55,8 @@ static Window draw_window(const Config *c, Random flips, Random crops, uint64_t 
     return w;
 }
 
-/* A window's place p as one between two places of the picture, as in autograd/resize.c. */
+/* A window's place p as one between two places of the picture, as in
+ * autograd/resize.c. */
 typedef struct { int at[2]; double share; } Between;
 
 static Between look(int p, int offset, double zoom, int size)
@@ -84,7 +87,8 @@ static void cut_window(double *x0, const uint8_t *pixels, const UNetConfig *u, i
         }
 }
 
-/* Moves N pictures, number `first` of the step and on; returns their labels [N, augment]. */
+/* Moves N pictures, number `first` of the step and on; returns their labels [N,
+ * augment]. */
 static const double *augment_pictures(Training *t, double *x0, int N, int first)
 {
     const Config *c = &t->model.config;
@@ -113,7 +117,8 @@ SmallPictures small_pictures(Arena *a, const Config *c, int C, const double *x, 
     double *small = arena_new(a, double, (size_t)(N * h * w * C));
     for (int k = 0; k < N * h; k++)
         for (int i = 0; i < w * C; i++) {
-            const double *block = x + (size_t)k * (size_t)(n * line) + i / C * n * C + i % C;
+            const double *block = x + (size_t)k * (size_t)(n * line) +
+                                  i / C * n * C + i % C;
             double sum = 0;
             for (int p = 0; p < n; p++)
                 for (int q = 0; q < n; q++) sum += block[p * line + q * C];
@@ -172,8 +177,9 @@ void training_draw_levels(Training *t)
     timesteps_draw(&m->timesteps, random_stream(m->config.seed, PURPOSE_TIME,
                                                 (uint64_t)m->optimizer.step),
                    N, t->times, t->weights, sigma);
+    const Process *p = &m->process;
     for (int n = 0; n < N; n++)
-        t->levels[n] = sigma[n] > 0 ? conditioning_level(&m->process.conditioning, 1, sigma[n])
-                                    : schedule_level(&m->process.schedule, t->times[n]);
+        t->levels[n] = sigma[n] > 0 ? conditioning_level(&p->conditioning, 1, sigma[n])
+                                    : schedule_level(&p->schedule, t->times[n]);
     arena_rewind(scratch(), mark);
 }

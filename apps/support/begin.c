@@ -10,7 +10,8 @@
 /* Copies into config what options changed. */
 static void replace_entries(Config *config, const RunRequest *r, const Option options[])
 {
-    static const size_t size[] = {[OPTION_INT] = sizeof(int), [OPTION_LONG] = sizeof(long),
+    static const size_t size[] = {[OPTION_INT] = sizeof(int),
+                                  [OPTION_LONG] = sizeof(long),
                                   [OPTION_REAL] = sizeof(double),
                                   [OPTION_TEXT] = sizeof(char *),
                                   [OPTION_INTS] = MAX_LIST * sizeof(int),
@@ -23,8 +24,8 @@ static void replace_entries(Config *config, const RunRequest *r, const Option op
     }
 }
 
-Config config_of_request(const RunRequest *r, const Option options[], const Preset *preset,
-                         const Dataset *d)
+Config config_of_request(const RunRequest *r, const Option options[],
+                         const Preset *preset, const Dataset *d)
 {
     Config config = preset->config;
     replace_entries(&config, r, options);
@@ -44,7 +45,7 @@ Config config_of_request(const RunRequest *r, const Option options[], const Pres
     return config;
 }
 
-/* ---- a new run ------------------------------------------------------------------------- */
+/* ---- a new run --------------------------------------------------------------------- */
 
 void training_begin(Training *t, const RunRequest *r, const Config *config)
 {
@@ -61,7 +62,7 @@ void training_begin(Training *t, const RunRequest *r, const Config *config)
     file_write(run_path(&t->arena, t->folder, "log.jsonl"), "", 0);
 }
 
-/* ---- an old one ------------------------------------------------------------------------ */
+/* ---- an old one -------------------------------------------------------------------- */
 
 /* Keeps the lines of the log up to the checkpoint's step, and picks up the time spent and
  * the smoothed loss from the last of them. */
@@ -106,8 +107,8 @@ static void check_dataset(const Training *t)
     if (d->height != c->unet.height || d->width != c->unet.width ||
         d->channels != channels || (classes && d->classes != classes))
         fail("%s was trained on pictures of %dx%dx%d with %d classes, but the data set "
-             "%s has %dx%dx%d with %d", t->folder, c->unet.height, c->unet.width, channels,
-             classes, d->name, d->height, d->width, d->channels, d->classes);
+             "%s has %dx%dx%d with %d", t->folder, c->unet.height, c->unet.width,
+             channels, classes, d->name, d->height, d->width, d->channels, d->classes);
 }
 
 static void resume_run(Training *t, const RunRequest *r, const Option options[])
@@ -130,7 +131,7 @@ static void resume_run(Training *t, const RunRequest *r, const Option options[])
     trim_log(t);
 }
 
-/* ---- both ------------------------------------------------------------------------------ */
+/* ---- both -------------------------------------------------------------------------- */
 
 Training training_create(const Task *task, const RunRequest *r, const Option options[],
                          const char *source)

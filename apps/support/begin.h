@@ -1,6 +1,6 @@
-/* From the command line of a training command to its loop: a new run, or the way back into
- * an old one.  `drift train` and `drift classifier` differ in their configuration and in their
- * task only.
+/* From the command line of a training command to its loop: a new run, or the way back
+ * into an old one.  `drift train` and `drift classifier` differ in their configuration
+ * and in their task only.
  *
  *     RunRequest r = RUN_REQUEST("mini");
  *     Option options[] = {RUN_OPTIONS(&r), ...};
@@ -27,7 +27,8 @@ typedef struct {
 
 /* Their rows in a table of options; * marks those that replace an entry of the preset. */
 #define RUN_OPTIONS(r)                                                                  \
-    {"preset", OPTION_TEXT, &(r)->preset, "NAME", "network and training: see above", 0}, \
+    {"preset", OPTION_TEXT, &(r)->preset, "NAME",                                       \
+     "network and training: see above", 0},                                             \
     {"out", OPTION_TEXT, &(r)->out, "FOLDER",                                           \
      "the run's folder [runs/DATASET-PRESET]", 0},                                      \
     {"data", OPTION_TEXT, &(r)->data, "FOLDER", "where cifar10's batches are", 0},      \
@@ -56,7 +57,8 @@ typedef struct {
     {"optimizer", OPTION_TEXT, &(k)->optimizer.rule, "NAME",                            \
      "adam, adam_hat, adamw, rmsprop or sgd *", 0},                                     \
     {"ema", OPTION_REAL, &(k)->ema, "X", "decay of the average weights *", 0},          \
-    {"dropout", OPTION_REAL, &(k)->unet.style.dropout, "P", "in residual blocks *", 0}, \
+    {"dropout", OPTION_REAL, &(k)->unet.style.dropout, "P",                             \
+     "in residual blocks *", 0},                                                        \
     {"schedule", OPTION_TEXT, &(k)->schedule, "NAME",                                   \
      "linear, cosine, ...: diffusion/schedule.h *", 0},                                 \
     {"diffusion-steps", OPTION_INT, &(k)->diffusion_steps, "T", "its steps *", 0},      \
@@ -70,13 +72,14 @@ typedef struct {
     {"shrink", OPTION_INT, &(k)->shrink, "N",                                           \
      "average the pictures to 1/N of their size *", 0}
 
-/* The preset's configuration with the options that were given, and what data set, seed and
- * defaults decide.  Fails if a number is out of its range. */
-Config config_of_request(const RunRequest *r, const Option options[], const Preset *preset,
-                         const Dataset *d);
+/* The preset's configuration with the options that were given, and what data set, seed
+ * and defaults decide.  Fails if a number is out of its range. */
+Config config_of_request(const RunRequest *r, const Option options[],
+                         const Preset *preset, const Dataset *d);
 
-/* A training of r->resume, or, with its data set loaded, one that training_begin must still
- * give a configuration.  Fails on options that cannot be changed when a run goes on. */
+/* A training of r->resume, or, with its data set loaded, one that training_begin must
+ * still give a configuration.  Fails on options that cannot be changed when a run goes
+ * on. */
 Training training_create(const Task *task, const RunRequest *r, const Option options[],
                          const char *source);
 

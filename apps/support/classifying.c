@@ -31,7 +31,8 @@ static Var *find_losses(Training *t, Pass *pass, const Batch *b, int first)
 
 static const char *describe(const Training *t)
 {
-    return arena_printf(scratch(), "loss %.4f  right %.1f%%", t->smooth, 100 * t->accuracy);
+    return arena_printf(scratch(), "loss %.4f  right %.1f%%", t->smooth,
+                        100 * t->accuracy);
 }
 
 const Task classifying = {"classifier", MODEL_CLASSIFIER, find_losses, NULL, describe};
@@ -40,7 +41,8 @@ const Task classifying = {"classifier", MODEL_CLASSIFIER, find_losses, NULL, des
 static Batch make_batch(const Model *m, const Dataset *d, int first, int N)
 {
     size_t D = (size_t)(d->height * d->width * d->channels), n = (size_t)N;
-    double *x0 = arena_new(scratch(), double, n * D), *eps = arena_new(scratch(), double, n * D);
+    double *x0 = arena_new(scratch(), double, n * D);
+    double *eps = arena_new(scratch(), double, n * D);
     Level *level = arena_new(scratch(), Level, n);
     int *label = arena_new(scratch(), int, n), T = m->config.diffusion_steps;
     Random noise = random_stream(m->config.seed, PURPOSE_TEST, 0);
@@ -52,7 +54,8 @@ static Batch make_batch(const Model *m, const Dataset *d, int first, int N)
                                    : schedule_level(&m->process.schedule, (int)(u * T));
         label[k] = d->labels[i];
         random_normals(noise, i * D, D, eps + (size_t)k * D);
-        for (size_t j = 0; j < D; j++) x0[(size_t)k * D + j] = d->pixels[i * D + j] / 127.5 - 1;
+        for (size_t j = 0; j < D; j++)
+            x0[(size_t)k * D + j] = d->pixels[i * D + j] / 127.5 - 1;
     }
     return (Batch){.N = N, .x0 = x0, .eps = eps, .level = level, .label = label};
 }
@@ -76,6 +79,7 @@ void classifier_test(const Model *m, const Dataset *d, double accuracy[QUARTILES
         }
         arena_rewind(scratch(), mark);
     }
-    for (int q = 0; q < QUARTILES; q++) accuracy[q] = seen[q] ? (double)right[q] / seen[q] : 0;
+    for (int q = 0; q < QUARTILES; q++)
+        accuracy[q] = seen[q] ? (double)right[q] / seen[q] : 0;
     tape_destroy(&t);
 }

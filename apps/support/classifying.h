@@ -4,9 +4,9 @@
 
 #include "apps/support/training.h"
 
-/* The shares of pictures that the average weights classify right, by quartile of t: picture n
- * is noised to a t of quartile n % 4.  For a classifier of clean pictures, of those n without
- * noise. */
+/* The shares of pictures that the average weights classify right, by quartile of t:
+ * picture n is noised to a t of quartile n % 4.  For a classifier of clean pictures,
+ * of those n without noise. */
 void classifier_test(const Model *m, const Dataset *d, double accuracy[QUARTILES]);
 
 #endif

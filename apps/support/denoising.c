@@ -46,8 +46,8 @@ static Pictures draw_classes(Training *t, Arena *a)
                       draw_bytes(t, a, count, labels, (SmallPictures){0})};
 }
 
-/* Three rows: what the network is shown of eight training pictures, what it makes of them, and
- * they themselves. */
+/* Three rows: what the network is shown of eight training pictures, what it makes of
+ * them, and they themselves. */
 static Pictures draw_enlarged(Training *t, Arena *a)
 {
     const Config *c = &t->model.config;
@@ -76,7 +76,8 @@ static Pictures draw_enlarged(Training *t, Arena *a)
 static void draw(Training *t)
 {
     Arena a = arena_create();
-    Pictures drawn = t->model.config.upsample ? draw_enlarged(t, &a) : draw_classes(t, &a);
+    Pictures drawn = t->model.config.upsample ? draw_enlarged(t, &a)
+                                              : draw_classes(t, &a);
     Image grid = image_grid(&a, &drawn, COLUMNS, 2);
     png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder,
                            t->model.optimizer.step), &grid);

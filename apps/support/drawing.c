@@ -7,20 +7,20 @@
 
 #include "tensor/error.h"
 
-/* ---- opening --------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 static void complete_sampler(Drawing *d, DrawRequest *r)
 {
     SolverOptions *s = &r->solver;
     s->solver = solver_find(r->sampler);
     if (!s->solver) sampler_find(r->sampler);
-    if (!r->steps) r->steps = s->solver ? "18" : "50";
+    const Schedule *own = &d->model.process.schedule;
+    if (!r->steps) r->steps = s->solver ? "18" : own->T < 50 ? "0" : "50";
     s->N = s->solver ? (int)strtol(r->steps, NULL, 10) : 2;
     if (s->N < 2) fail_usage("--sample-steps %s: want a number, 2 or more", r->steps);
     s->seed = (uint64_t)r->seed;
     if (r->batch < 1) fail_usage("--batch must be at least 1");
 
-    const Schedule *own = &d->model.process.schedule;
     bool all = s->solver || strcmp(r->steps, "0") == 0;
     d->schedule = all ? *own : schedule_respace(&d->arena, own, r->steps);
     d->steps = s->solver ? s->N : d->schedule.T;
@@ -44,31 +44,34 @@ static void open_classifier(Drawing *d, DrawRequest *r)
         fail("%s classifies pictures of %dx%dx%d, but the model draws %dx%dx%d", r->guide,
              v->height, v->width, v->channels, u->height, u->width,
              config_picture_channels(&d->model.config));
-    d->guide = classifier_guide(&m->classifier, &m->params, m->ema.value[0], &m->process, 1);
+    d->guide = classifier_guide(&m->classifier, &m->params, m->ema.value[0],
+                                &m->process, 1);
     if (!r->scale.count) r->scale = (NumberList){4, {0, 1, 2, 5}};
 }
 
 static void complete_guidance(Drawing *d, DrawRequest *r, const Option options[])
 {
     const Config *c = &d->model.config;
-    if (!options_given(options, "guidance")) r->guidance = r->guide ? 1 : config_guidance(c);
+    if (!options_given(options, "guidance"))
+        r->guidance = r->guide ? 1 : config_guidance(c);
     if (r->guidance != 1 && (!c->unet.classes || c->label_dropout == 0))
-        fail_usage("--guidance: this model was not trained with --label-dropout, so it knows "
-                   "no answer without the class");
+        fail_usage("--guidance: this model was not trained with --label-dropout, so it "
+                   "knows no answer without the class");
     if (r->guide) open_classifier(d, r);
     else if (r->scale.count)
         fail_usage("--scale: of which classifier's gradient?  --guide names it");
     else r->scale.count = 1;
 }
 
-/* The guide belongs to the small pictures (Dhariwal & Nichol 2021, section 4.4 and table 6): what
- * class it is, is decided there. */
+/* The guide belongs to the small pictures (Dhariwal & Nichol 2021, section 4.4 and
+ * table 6): what class it is, is decided there. */
 static void open_low(Drawing *d, DrawRequest *r, const Option options[])
 {
     const Config *c = &d->model.config;
     if (!c->upsample && !r->low) return;
     if (!c->upsample)
-        fail_usage("--low: this model was not trained with --upsample, it starts from nothing");
+        fail_usage("--low: this model was not trained with --upsample, it starts from "
+                   "nothing");
     if (!r->low)
         fail_usage("this model enlarges pictures; say with --low which run draws them");
     d->low_request = *r;
@@ -95,8 +98,8 @@ void drawing_open(Drawing *d, const char *run, DrawRequest *r, const Option opti
     complete_sampler(d, r);
     open_low(d, r, options);
     if (!d->low) complete_guidance(d, r, options);
-    d->network = network_denoiser(&m->net, &m->params,
-                                  r->live ? m->params.value : m->ema.value[0], &m->process);
+    const Real *weights = r->live ? m->params.value : m->ema.value[0];
+    d->network = network_denoiser(&m->net, &m->params, weights, &m->process);
     d->free = classifier_free(&d->network.base, r->guidance);
     d->guided = classifier_guided(&d->free.base, &d->guide);
 }
@@ -120,7 +123,7 @@ int drawing_classes(const Drawing *d)
                              : d->model.config.unet.classes;
 }
 
-/* ---- drawing --------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------- */
 
 static void watch(void *context, const double *x, const double *x0, int left)
 {

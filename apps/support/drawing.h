@@ -1,13 +1,13 @@
-/* Drawing pictures with a trained model as a command line asks: what drift sample and drift
- * evaluate have in common.
+/* Drawing pictures with a trained model as a command line asks: what drift sample and
+ * drift evaluate have in common.
  *
  *     DrawRequest r = DRAW_REQUEST;
  *     Option options[] = {DRAW_OPTIONS(&r), ...};
  *     drawing_open(&d, run, &r, options);
  *     uint8_t *pixels = drawing_make(&d, a, count, labels, scale);
  *
- * The same seed gives the same pictures for any number at a time, and for any scale starts
- * from the same noise. */
+ * The same seed gives the same pictures for any number at a time, and for any scale
+ * starts from the same noise. */
 #ifndef APPS_SUPPORT_DRAWING_H
 #define APPS_SUPPORT_DRAWING_H
 
@@ -29,46 +29,52 @@ typedef struct {
 
 #define DRAW_REQUEST {.sampler = "ddpm", .batch = 50}
 
-#define DRAW_OPTIONS(r)                                                                     \
-    {"sampler", OPTION_TEXT, &(r)->sampler, "NAME",                                         \
-     "ddpm, or ddim: fewer steps, for well-trained models; euler, heun, dpmpp or ab2: on "  \
-     "the path of Karras 2022", 0},                                                         \
-    {"sample-steps", OPTION_TEXT, &(r)->steps, "N",                                         \
-     "of the model's steps, evenly spread; 10,20 from each half; ddim25 a whole stride; "   \
-     "0: all [50; 18 on a path]", 0},                                                       \
-    {"stops", OPTION_TEXT, &(r)->solver.stops, "NAME",                                      \
-     "of a path: edm, vp, ve or iddpm [edm]", 0},                                           \
-    {"path", OPTION_TEXT, &(r)->solver.schedule, "NAME",                                    \
-     "sigma(t): linear, vp or ve [linear]", 0},                                             \
-    {"scaling", OPTION_TEXT, &(r)->solver.scaling, "NAME", "s(t): none or vp [none]", 0},   \
-    {"sigma-min", OPTION_REAL, &(r)->solver.sigma_min, "X",                                 \
-     "of a path; 0: that of the stops", 0},                                                 \
-    {"sigma-max", OPTION_REAL, &(r)->solver.sigma_max, "X", "likewise", 0},                 \
-    {"rho", OPTION_REAL, &(r)->solver.rho, "X", "of the stops edm; 0: 7", 0},               \
-    {"alpha", OPTION_REAL, &(r)->solver.alpha, "X", "of heun; 0: 1", 0},                    \
-    {"churn", OPTION_REAL, &(r)->solver.churn, "S",                                         \
-     "noise drawn on a path, S_churn of Karras 2022", 0},                                   \
-    {"churn-min", OPTION_REAL, &(r)->solver.s_min, "X", "only above this sigma", 0},        \
-    {"churn-max", OPTION_REAL, &(r)->solver.s_max, "X",                                     \
-     "only below this sigma; 0: everywhere", 0},                                            \
-    {"churn-noise", OPTION_REAL, &(r)->solver.s_noise, "X", "its deviation; 0: 1", 0},      \
-    {"variance", OPTION_TEXT, &(r)->variance, "NAME",                                       \
-     "of ddpm: fixed_small or fixed_large [the model's]", 0},                               \
-    {"eta", OPTION_REAL, &(r)->eta, "X", "noise of ddim: 0 none, 1 as much as ddpm", 0},    \
-    {"guidance", OPTION_REAL, &(r)->guidance, "W",                                          \
-     "without a classifier: none + W (class - none), of the answers with and without the "  \
-     "class; 1: as the model is, 0: without the class.  Where a paper writes (1 + w) class " \
-     "- w none, W = 1 + w [2 for models trained with --label-dropout, 1 beside --guide]", 0}, \
-    {"guide", OPTION_TEXT, &(r)->guide, "CLASSIFIER",                                       \
-     "steer by the gradient of this run of drift classifier", 0},                           \
-    {"scale", OPTION_LIST, &(r)->scale, "A,B,..",                                           \
-     "so many times the gradient, one after the other, from the same noise [0,1,2,5]", 0},  \
-    {"low", OPTION_TEXT, &(r)->low, "RUN2",                                                 \
-     "of a run of drift train --upsample: enlarge what this run draws, and guide it", 0},   \
-    {"seed", OPTION_LONG, &(r)->seed, "N", "of the noise", 0},                              \
-    {"batch", OPTION_INT, &(r)->batch, "N",                                                 \
-     "images at a time; changes memory, not the images", 0},                                \
-    {"live-weights", OPTION_FLAG, &(r)->live, NULL,                                         \
+#define DRAW_OPTIONS(r)                                                                 \
+    {"sampler", OPTION_TEXT, &(r)->sampler, "NAME",                                     \
+     "ddpm, or ddim: fewer steps, for well-trained models; euler, heun, dpmpp "         \
+     "or ab2: on the path of Karras 2022", 0},                                          \
+    {"sample-steps", OPTION_TEXT, &(r)->steps, "N",                                     \
+     "of the model's steps, evenly spread; 10,20 from each half; ddim25 a "             \
+     "whole stride; 0: all [50; 18 on a path]", 0},                                     \
+    {"stops", OPTION_TEXT, &(r)->solver.stops, "NAME",                                  \
+     "of a path: edm, vp, ve or iddpm [edm]", 0},                                       \
+    {"path", OPTION_TEXT, &(r)->solver.schedule, "NAME",                                \
+     "sigma(t): linear, vp or ve [linear]", 0},                                         \
+    {"scaling", OPTION_TEXT, &(r)->solver.scaling, "NAME",                              \
+     "s(t): none or vp [none]", 0},                                                     \
+    {"sigma-min", OPTION_REAL, &(r)->solver.sigma_min, "X",                             \
+     "of a path; 0: that of the stops", 0},                                             \
+    {"sigma-max", OPTION_REAL, &(r)->solver.sigma_max, "X", "likewise", 0},             \
+    {"rho", OPTION_REAL, &(r)->solver.rho, "X", "of the stops edm; 0: 7", 0},           \
+    {"alpha", OPTION_REAL, &(r)->solver.alpha, "X", "of heun; 0: 1", 0},                \
+    {"churn", OPTION_REAL, &(r)->solver.churn, "S",                                     \
+     "noise drawn on a path, S_churn of Karras 2022", 0},                               \
+    {"churn-min", OPTION_REAL, &(r)->solver.s_min, "X", "only above this sigma", 0},    \
+    {"churn-max", OPTION_REAL, &(r)->solver.s_max, "X",                                 \
+     "only below this sigma; 0: everywhere", 0},                                        \
+    {"churn-noise", OPTION_REAL, &(r)->solver.s_noise, "X",                             \
+     "its deviation; 0: 1", 0},                                                         \
+    {"variance", OPTION_TEXT, &(r)->variance, "NAME",                                   \
+     "of ddpm: fixed_small or fixed_large [the model's]", 0},                           \
+    {"eta", OPTION_REAL, &(r)->eta, "X",                                                \
+     "noise of ddim: 0 none, 1 as much as ddpm", 0},                                    \
+    {"guidance", OPTION_REAL, &(r)->guidance, "W",                                      \
+     "without a classifier: none + W (class - none), of the answers with and "          \
+     "without the class; 1: as the model is, 0: without the class.  Where a "           \
+     "paper writes (1 + w) class - w none, W = 1 + w [2 for models trained "            \
+     "with --label-dropout, 1 beside --guide]", 0},                                     \
+    {"guide", OPTION_TEXT, &(r)->guide, "CLASSIFIER",                                   \
+     "steer by the gradient of this run of drift classifier", 0},                       \
+    {"scale", OPTION_LIST, &(r)->scale, "A,B,..",                                       \
+     "so many times the gradient, one after the other, from the same noise "            \
+     "[0,1,2,5]", 0},                                                                   \
+    {"low", OPTION_TEXT, &(r)->low, "RUN2",                                             \
+     "of a run of drift train --upsample: enlarge what this run draws, and "            \
+     "guide it", 0},                                                                    \
+    {"seed", OPTION_LONG, &(r)->seed, "N", "of the noise", 0},                          \
+    {"batch", OPTION_INT, &(r)->batch, "N",                                             \
+     "images at a time; changes memory, not the images", 0},                            \
+    {"live-weights", OPTION_FLAG, &(r)->live, NULL,                                     \
      "the last weights instead of their average", 0}
 
 typedef struct Drawing Drawing;
@@ -83,7 +89,7 @@ struct Drawing {
     ClassifierGuide guide;
     ClassifierGuided guided;
     int steps;                          /* of the sampler */
-    int calls;                          /* of the network for each picture of the last make */
+    int calls;                          /* of the network for a picture */
     Progress progress;
     int done, batch, total;             /* pictures before this batch, in it, in all */
     bool no_clip;
@@ -93,16 +99,17 @@ struct Drawing {
     SmallPictures small;                /* all that the last make was shown */
 };
 
-/* Opens a run and what it is guided by; completes the request with what depends on them.  The
- * request and d must stay where they are.  Fails on options that do not fit the model. */
+/* Opens a run and what it is guided by; completes the request with what depends on
+ * them.  The request and d must stay where they are.  Fails on options that do not fit
+ * the model. */
 void drawing_open(Drawing *d, const char *run, DrawRequest *r, const Option options[]);
 void drawing_close(Drawing *d);
 
 /* How many classes can be asked for: the model's, or the guide's; 0: none. */
 int drawing_classes(const Drawing *d);
 
-/* [count, H, W, C] bytes, owned by the arena; labels [count] or NULL.  scale counts if the
- * request has a guide. */
+/* [count, H, W, C] bytes, owned by the arena; labels [count] or NULL.  scale counts if
+ * the request has a guide. */
 uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double scale);
 
 #endif

@@ -77,7 +77,8 @@ Var *example_loss(Example *e, Tape *t)
     Model *m = &e->model;
     Pass pass = pass_training(t, &m->params, random_stream(0, 0, 2));
     Var *losses = is_classifier(&m->config)
-        ? cross_entropy(t, classifier_logits(&pass, &m->classifier, &e->data), e->data.label)
+        ? cross_entropy(t, classifier_logits(&pass, &m->classifier, &e->data),
+                        e->data.label)
         : objective_loss(&pass, &m->net, &m->process, &e->data);
     return mean(t, losses, ALL_AXES);
 }

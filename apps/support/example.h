@@ -16,11 +16,11 @@ typedef struct {
 
 /* An example of one image, and its rows in a table of options. */
 #define EXAMPLE {.batch = 1, .classes = -1}
-#define EXAMPLE_OPTIONS(e)                                                             \
-    {"batch", OPTION_INT, &(e)->batch, "N", "images a step; 0: as in training", 0},    \
-    {"size", OPTION_INTS, (e)->size, "H,W,C",                                          \
-     "of a preset's images [its own; if it has none, 28,28,1]", 0},                    \
-    {"classes", OPTION_INT, &(e)->classes, "N",                                        \
+#define EXAMPLE_OPTIONS(e)                                                              \
+    {"batch", OPTION_INT, &(e)->batch, "N", "images a step; 0: as in training", 0},     \
+    {"size", OPTION_INTS, (e)->size, "H,W,C",                                           \
+     "of a preset's images [its own; if it has none, 28,28,1]", 0},                     \
+    {"classes", OPTION_INT, &(e)->classes, "N",                                         \
      "of a preset's images; 0: not told [likewise, 10]", 0}
 
 /* The configuration of a preset for such images, classifier or not. */

@@ -15,7 +15,8 @@ void judge_open(Judge *j, Arena *a, const char *path, const char *dataset,
         path = dataset_bundled(a, arena_printf(a, "%s-features.safetensors", dataset));
         if (!path)
             fail("no feature network for %s comes with the program; make one with "
-                 "`drift classifier %s --clean`, then say --features RUN", dataset, dataset);
+                 "`drift classifier %s --clean`, then say --features RUN", dataset,
+                 dataset);
     }
     j->path = run_checkpoint(a, path);
     model_load(&j->model, j->path, MODEL_CLASSIFIER, false);
@@ -33,20 +34,21 @@ void judge_open(Judge *j, Arena *a, const char *path, const char *dataset,
 
 void judge_close(Judge *j) { model_destroy(&j->model); }
 
-/* ---- looking --------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------- */
 
-/* Row n of [N, width] to row n of x, from `first` on. */
+/* y [N, width] to the rows of x from `first` on. */
 static void copy_rows(double *x, const Var *y, int N, int width, int first)
 {
-    for (int i = 0; i < N * width; i++) x[(size_t)first * (size_t)width + (size_t)i] =
-        (double)y->value[i];
+    x += (size_t)first * (size_t)width;
+    for (int i = 0; i < N * width; i++) x[i] = (double)y->value[i];
 }
 
 Seen judge_look(const Judge *j, Arena *a, const Pictures *p)
 {
     const Encoder *e = &j->model.classifier.encoder;
     size_t N = (size_t)p->count, size = (size_t)(p->height * p->width * p->channels);
-    int D = 0, M = e->height * e->width * MAP_CHANNELS, K = j->model.config.unet.out_channels;
+    int D = 0, M = e->height * e->width * MAP_CHANNELS;
+    int K = j->model.config.unet.out_channels;
     double *pool = NULL, *map = arena_new(a, double, N * (size_t)M);
     double *probability = arena_new(a, double, N * (size_t)K);
     Tape t = tape_create();
@@ -60,7 +62,8 @@ Seen judge_look(const Judge *j, Arena *a, const Pictures *p)
         for (size_t i = 0; i < (size_t)n * size; i++)
             x[i] = (Real)(p->pixels[(size_t)first * size + i] / 127.5 - 1);
         Pass pass = pass_inference(&t, &j->model.params, j->model.ema.value[0]);
-        Var *image = tape_leaf(&t, "x", SHAPE(n, p->height, p->width, p->channels), x, NULL);
+        Shape shape = SHAPE(n, p->height, p->width, p->channels);
+        Var *image = tape_leaf(&t, "x", shape, x, NULL);
         ClassifierAnswer answer = classifier_answer(&pass, &j->model.classifier, image,
                                                     &(Condition){.t = told});
         if (!pool) {
@@ -75,7 +78,7 @@ Seen judge_look(const Judge *j, Arena *a, const Pictures *p)
     return (Seen){{p->count, D, pool}, {p->count, M, map}, {p->count, K, probability}};
 }
 
-/* ---- comparing ------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------- */
 
 Known judge_know(Arena *a, Seen s, int k)
 {

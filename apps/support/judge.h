@@ -1,9 +1,11 @@
-/* What a feature network sees in pictures, and how two sets of them compare (metrics.h).
+/* What a feature network sees in pictures, and how two sets of them compare
+ * (metrics.h).
  *
- * The papers take the features of an Inception network trained on ImageNet; for pictures of
- * digits that says little, so here it is a small classifier of the same data set, trained
- * without noise (`drift classifier --clean`).  Numbers are comparable only between runs that
- * were judged by the same file: its checksum is printed beside them. */
+ * The papers take the features of an Inception network trained on ImageNet; for
+ * pictures of digits that says little, so here it is a small classifier of the same
+ * data set, trained without noise (`drift classifier --clean`).  Numbers are
+ * comparable only between runs that were judged by the same file: its checksum is
+ * printed beside them. */
 #ifndef APPS_SUPPORT_JUDGE_H
 #define APPS_SUPPORT_JUDGE_H
 
@@ -17,15 +19,16 @@ typedef struct {
     uint32_t sum;               /* CRC-32 of the file */
 } Judge;
 
-/* From a run of drift classifier or a file of weights; with NULL, apps/data/DATASET-features.
- * Fails if it was trained with noise, or for pictures of another size. */
+/* From a run of drift classifier or a file of weights; with NULL,
+ * apps/data/DATASET-features. Fails if it was trained with noise, or for pictures of
+ * another size. */
 void judge_open(Judge *j, Arena *a, const char *path, const char *dataset,
                 const Pictures *like);
 void judge_close(Judge *j);
 
-/* Of N pictures: what the last layer reads, [N, D]; the first channels of the map at the bottom,
- * [N, M], which know where something is (spatial Frechet distance; the paper's are 7 channels
- * of a layer of 17 x 17); and the class probabilities, [N, K]. */
+/* Of N pictures: what the last layer reads, [N, D]; the first channels of the map at
+ * the bottom, [N, M], which know where something is (spatial Frechet distance; the
+ * paper's are 7 channels of a layer of 17 x 17); and the class probabilities, [N, K]. */
 typedef struct { Features pool, map, probability; } Seen;
 
 /* Looks at the pictures; the arena owns the result. */

@@ -91,14 +91,15 @@ static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y,
     svg_path(s, style, path.bytes);
 }
 
-static void draw_marks(Svg *s, const Curve *c, const Axis *x, const Axis *y, const char *colour)
+static void draw_marks(Svg *s, const Curve *c, const Axis *x, const Axis *y,
+                       const char *colour)
 {
     for (int i = 0; c->mark && i < c->count; i++) {
         if (!shown(x, c->x[i]) || !shown(y, c->y[i])) continue;
         double h = place(x, c->x[i]), v = place(y, c->y[i]);
         char style[64], dot[64];
-        snprintf(style, sizeof style, "stroke='%s' stroke-width='7' stroke-linecap='round'",
-                 colour);
+        snprintf(style, sizeof style,
+                 "stroke='%s' stroke-width='7' stroke-linecap='round'", colour);
         snprintf(dot, sizeof dot, "M%.1f %.1f h0.01", h, v);
         svg_path(s, style, dot);
         snprintf(style, sizeof style, "font-size='11' fill='%s'", colour);

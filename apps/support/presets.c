@@ -4,58 +4,61 @@
 #include "apps/support/config.h"
 #include "tensor/error.h"
 
-#define DDPM_PROCESS(variance_name)                                                         \
-    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",             \
+#define DDPM_PROCESS(variance_name)                                                     \
+    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,\
+    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",         \
     .loss = "mse", .timesteps = "uniform"
-#define HYBRID_PROCESS                                                                      \
-    .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                    \
+#define HYBRID_PROCESS                                                                  \
+    .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,\
+    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                \
     .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
-#define EDM_PROCESS                                                                         \
-    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "edm", .variance = "fixed_small", .conditioning = "edm",                  \
+#define EDM_PROCESS                                                                     \
+    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,\
+    .prediction = "edm", .variance = "fixed_small", .conditioning = "edm",              \
     .loss = "mse", .timesteps = "edm"
-#define SONG_UNET                                                                           \
-    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",        \
+#define SONG_UNET                                                                       \
+    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",    \
     .class_first = true
-#define SONG_STYLE                                                                          \
-    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                      \
+#define SONG_STYLE                                                                      \
+    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                  \
     .residual_scale = 0.70710678118654752, .project_resampled = true
-#define ADAM(rule_name, most, ...)                                                          \
-    .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
+#define ADAM(rule_name, most, ...)                                                      \
+    .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,\
                   .eps = 1e-8, .clip = most}
-#define ADM_UNET(size, base_width, depth, most)                                             \
-    .height = size, .width = size, .channels = 3, .classes = most, .base = base_width,      \
-    .blocks = depth, .attention = {32, 16, 8}, .resample = "block", .init = "openai",       \
+#define ADM_UNET(size, base_width, depth, most)                                         \
+    .height = size, .width = size, .channels = 3, .classes = most, .base = base_width,  \
+    .blocks = depth, .attention = {32, 16, 8}, .resample = "block", .init = "openai",   \
     .waves = "openai"
 #define ADM_STYLE .head_channels = 64, .groups = 32, .scale_shift = true, .eps = 1e-5
-#define ADM_PROCESS(schedule_name)                                                          \
-    .schedule = schedule_name, .diffusion_steps = 1000, .beta_first = 1e-4,                 \
-    .beta_last = 0.02, .prediction = "eps", .variance = "learned_range",                    \
+#define ADM_PROCESS(schedule_name)                                                      \
+    .schedule = schedule_name, .diffusion_steps = 1000, .beta_first = 1e-4,             \
+    .beta_last = 0.02, .prediction = "eps", .variance = "learned_range",                \
     .conditioning = "schedule", .loss = "mse", .timesteps = "uniform"
-#define NOISING(schedule_name)                                                              \
-    .schedule = schedule_name, .diffusion_steps = 1000, .beta_first = 1e-4,                 \
-    .beta_last = 0.02, .prediction = "eps", .variance = "fixed_small",                      \
+#define NOISING(schedule_name)                                                          \
+    .schedule = schedule_name, .diffusion_steps = 1000, .beta_first = 1e-4,             \
+    .beta_last = 0.02, .prediction = "eps", .variance = "fixed_small",                  \
     .conditioning = "schedule", .loss = "mse", .timesteps = "uniform"
 
 const Preset presets[] = {
     {"mini", "digits a person can name after five minutes on two cores",
-     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
+     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1,
+               .attention = {7, 8},
                .style = {.heads = 1, .groups = 8, .scale_shift = true}},
       DDPM_PROCESS("fixed_small"),
       ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
            .floor = 2e-4),
       .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
     {"small", "a wider and deeper one: an hour or two",
-     {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
-               .style = {.heads = 1, .groups = 32}},
-      DDPM_PROCESS("fixed_small"), ADAM("adam", 1, .lr = 1e-3, .warmup = 500, .decay = "constant"),
+     {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2,
+               .attention = {7, 8}, .style = {.heads = 1, .groups = 32}},
+      DDPM_PROCESS("fixed_small"),
+      ADAM("adam", 1, .lr = 1e-3, .warmup = 500, .decay = "constant"),
       .ema = 0.999, .ema_ramp = 0.08, .batch = 64, .steps = 20000}},
     {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
-     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
-               .style = {.heads = 1, .groups = 32, .dropout = 0.1}},
-      DDPM_PROCESS("fixed_large"), ADAM("adam_hat", 1, .lr = 2e-4, .warmup = 5000, .decay = "constant"),
+     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2,
+               .attention = {16}, .style = {.heads = 1, .groups = 32, .dropout = 0.1}},
+      DDPM_PROCESS("fixed_large"),
+      ADAM("adam_hat", 1, .lr = 2e-4, .warmup = 5000, .decay = "constant"),
       .ema = 0.9999, .batch = 128, .steps = 800000, .flip = true}},
     {"iddpm", "Nichol & Dhariwal 2021 on CIFAR-10, L_hybrid, as in the paper: days",
      {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 3,
@@ -72,7 +75,8 @@ const Preset presets[] = {
       ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
            .floor = 2e-4),
       .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
-    {"ddpmpp", "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
+    {"ddpmpp",
+     "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
      {.unet = {.base = 128, .first = 128, .levels = 3, .mult = {2, 2, 2}, .blocks = 4,
                .attention = {16}, SONG_UNET, .style = {SONG_STYLE, .dropout = 0.13}},
       EDM_PROCESS,
@@ -84,7 +88,8 @@ const Preset presets[] = {
       ADM_PROCESS("cosine"), ADAM("adamw", 0, .lr = 3e-4, .decay = "constant"),
       .ema = 0.9999, .batch = 2048, .steps = 540000, .flip = true}},
     {"adm-128", "the same, 128x128",
-     {.unet = {ADM_UNET(128, 256, 2, 1000), .mult = {1, 1, 2, 3, 4}, .style = {ADM_STYLE}},
+     {.unet = {ADM_UNET(128, 256, 2, 1000), .mult = {1, 1, 2, 3, 4},
+               .style = {ADM_STYLE}},
       ADM_PROCESS("linear"), ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"),
       .ema = 0.9999, .batch = 256, .steps = 4360000, .flip = true}},
     {"adm-256", "the same, 256x256",
@@ -113,27 +118,30 @@ const Preset classifier_presets[] = {
                .style = {.head_channels = 16, .groups = 8, .scale_shift = true,
                          .eps = 1e-5}},
       NOISING("linear"), ADAM("adamw", 0, .lr = 2e-3, .warmup = 100, .decay = "cosine",
-                              .decay_steps = 1500, .floor = 1e-5), .optimizer.weight_decay = 0.05,
-      .batch = 64, .steps = 1500, .pool = "attention", .crop = true}},
+                              .decay_steps = 1500, .floor = 1e-5),
+      .optimizer.weight_decay = 0.05, .batch = 64, .steps = 1500, .pool = "attention",
+      .crop = true}},
     {"features", "--clean, of pictures without noise, to compare pictures by (metrics.h)",
      {.unet = {.base = 24, .mult = {1, 2}, .blocks = 1, .patch = 2,
                .resample = "block", .init = "openai", .waves = "openai",
                .style = {.head_channels = 16, .groups = 8, .scale_shift = true,
                          .eps = 1e-5, .dropout = 0.1}},
       NOISING("linear"), ADAM("adamw", 0, .lr = 2e-3, .warmup = 100, .decay = "cosine",
-                              .decay_steps = 3000, .floor = 1e-5), .optimizer.weight_decay = 0.05,
-      .ema = 0.998, .ema_ramp = 0.08, .batch = 64, .steps = 3000, .pool = "adaptive",
-      .crop = true, .clean = true}},
+                              .decay_steps = 3000, .floor = 1e-5),
+      .optimizer.weight_decay = 0.05, .ema = 0.998, .ema_ramp = 0.08, .batch = 64,
+      .steps = 3000, .pool = "adaptive", .crop = true, .clean = true}},
     {"adm-64", "Dhariwal & Nichol 2021 on ImageNet, 64x64, as in the paper: months",
      {.unet = {ADM_UNET(64, 128, 4, 0), .out_channels = 1000, .mult = {1, 2, 3, 4},
                .style = {ADM_STYLE}},
-      NOISING("cosine"), ADAM("adamw", 0, .lr = 6e-4, .decay = "linear", .decay_steps = 300000),
+      NOISING("cosine"),
+      ADAM("adamw", 0, .lr = 6e-4, .decay = "linear", .decay_steps = 300000),
       .optimizer.weight_decay = 0.2,
       .batch = 1024, .steps = 300000, .pool = "attention", .crop = true, .flip = true}},
     {"adm-128", "the same, 128x128",
      {.unet = {ADM_UNET(128, 128, 2, 0), .out_channels = 1000, .mult = {1, 1, 2, 3, 4},
                .style = {ADM_STYLE}},
-      NOISING("linear"), ADAM("adamw", 0, .lr = 3e-4, .decay = "linear", .decay_steps = 300000),
+      NOISING("linear"),
+      ADAM("adamw", 0, .lr = 3e-4, .decay = "linear", .decay_steps = 300000),
       .optimizer.weight_decay = 0.05,
       .batch = 256, .steps = 300000, .pool = "attention", .crop = true, .flip = true}},
     {NULL, NULL, {0}},
@@ -151,7 +159,8 @@ static const Preset *find(const Preset *table, const char *what, const char *nam
 {
     for (const Preset *p = table; p->name; p++)
         if (strcmp(p->name, name) == 0) return p;
-    fail_usage("there is no preset %s%s; the presets are %s", name, what, names_of(table));
+    fail_usage("there is no preset %s%s; the presets are %s", name, what,
+               names_of(table));
 }
 
 const char *preset_names(void) { return names_of(presets); }

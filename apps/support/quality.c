@@ -30,7 +30,8 @@ typedef struct {
 
 static const char *const set_names[SETS] = {"train", "test"};
 
-/* Spread evenly over the set, whose beginning and end may differ (MNIST's test set does). */
+/* Spread evenly over the set, whose beginning and end may differ (MNIST's test set
+ * does). */
 static Pictures some(Arena *a, const Dataset *d, int count)
 {
     size_t size = (size_t)(d->height * d->width * d->channels);
@@ -41,7 +42,7 @@ static Pictures some(Arena *a, const Dataset *d, int count)
     return (Pictures){count, d->height, d->width, d->channels, pixels};
 }
 
-/* ---- measuring ------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------- */
 
 static void open_sets(Quality *q, const char *run)
 {
@@ -49,8 +50,9 @@ static void open_sets(Quality *q, const char *run)
     const Config *c = &q->drawing.model.config;
     run_source(&q->arena, run, &source, &data);
     if (q->request->data) data = q->request->data;
+    static const DatasetPart parts[SETS] = {DATASET_TRAIN, DATASET_TEST};
     for (int s = 0; s < SETS; s++) {
-        q->set[s] = dataset_load(&q->arena, source, data, s == 0 ? DATASET_TRAIN : DATASET_TEST);
+        q->set[s] = dataset_load(&q->arena, source, data, parts[s]);
         dataset_shrink(&q->arena, &q->set[s], c->shrink);
     }
 }
@@ -84,11 +86,12 @@ static void measure_samples(Quality *q, Row *row, const Pictures *p)
     arena_destroy(&a);
 }
 
-/* ---- showing --------------------------------------------------------------------------- */
+/* ---- showing ----------------------------------------------------------------------- */
 
 static void print_row(const char *name, const double got[SETS], const double real[SETS])
 {
-    printf("  %-22s %9.3f %9.3f    %9.3f %9.3f\n", name, got[0], real[0], got[1], real[1]);
+    printf("  %-22s %9.3f %9.3f    %9.3f %9.3f\n", name, got[0], real[0], got[1],
+           real[1]);
 }
 
 #define BOTH(row, member) (double[]){(row)->like[0].member, (row)->like[1].member}
@@ -98,7 +101,8 @@ static void print_table(const Quality *q)
     const QualityRequest *r = q->request;
     const Row *real = &q->real;
     printf("\nfeatures of %s, crc32 %08x: %d of the pool, %d of the map\n"
-           "%d samples against %d pictures of each set; real: %d pictures of the other set\n",
+           "%d samples against %d pictures of each set; real: %d pictures of the other "
+           "set\n",
            q->judge.path, (unsigned)q->judge.sum, q->known[0].pool.D, q->known[0].map.D,
            r->count, r->reference, r->count);
     printf("\n                                  train                   test\n"
@@ -150,8 +154,8 @@ static void write_json(const Quality *q, const char *path)
     arena_destroy(&a);
 }
 
-/* Precision against recall, a dot a scale (Dhariwal & Nichol 2021, figure 5), and the real
- * pictures. */
+/* Precision against recall, a dot a scale (Dhariwal & Nichol 2021, figure 5), and the
+ * real pictures. */
 static void write_plot(const Quality *q, const char *path)
 {
     Arena a = arena_create();
@@ -159,19 +163,22 @@ static void write_plot(const Quality *q, const char *path)
     Curve curve[2 * SETS];
     static const char *const of_real[] = {"real"};
     for (int s = 0; s < SETS; s++) {
-        double *recall = arena_new(&a, double, (size_t)n), *precision = arena_new(&a, double, (size_t)n);
+        double *recall = arena_new(&a, double, (size_t)n);
+        double *precision = arena_new(&a, double, (size_t)n);
         const char **mark = arena_new(&a, const char *, (size_t)n);
         for (int i = 0; i < n; i++) {
-            recall[i] = q->row[i].like[s].recall, precision[i] = q->row[i].like[s].precision;
+            recall[i] = q->row[i].like[s].recall;
+            precision[i] = q->row[i].like[s].precision;
             mark[i] = arena_printf(&a, "%g", q->row[i].scale);
         }
         const Likeness *real = &q->real.like[s];
-        curve[s] = (Curve){arena_printf(&a, "against %s", set_names[s]), recall, precision, n, mark};
-        curve[SETS + s] = (Curve){arena_printf(&a, "real, %s", set_names[s]), &real->recall,
-                                  &real->precision, 1, of_real};
+        curve[s] = (Curve){arena_printf(&a, "against %s", set_names[s]), recall,
+                           precision, n, mark};
+        curve[SETS + s] = (Curve){arena_printf(&a, "real, %s", set_names[s]),
+                                  &real->recall, &real->precision, 1, of_real};
     }
-    plot_write(path, &(Plot){"Precision against recall, by scale", "recall", "precision", false,
-                             false}, curve, 2 * SETS);
+    Plot plot = {"Precision against recall, by scale", "recall", "precision", 0, 0};
+    plot_write(path, &plot, curve, 2 * SETS);
     arena_destroy(&a);
 }
 
@@ -200,7 +207,8 @@ static void write_neighbours(const Quality *q, const char *path, const Pictures 
     Arena a = arena_create();
     size_t D = (size_t)(p->height * p->width * p->channels);
     int rows = p->count < SHOWN ? p->count : SHOWN;
-    uint8_t *pixels = arena_new(&a, uint8_t, (size_t)(rows * (NEAREST + 1)) * D), *to = pixels;
+    uint8_t *pixels = arena_new(&a, uint8_t, (size_t)(rows * (NEAREST + 1)) * D);
+    uint8_t *to = pixels;
     Seen seen = judge_look(&q->judge, &a, p);
     for (int r = 0; r < rows; r++) {
         int i = (int)((long)r * p->count / rows), index[NEAREST];
@@ -216,17 +224,19 @@ static void write_neighbours(const Quality *q, const char *path, const Pictures 
     arena_destroy(&a);
 }
 
-/* ---- all of it ------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------- */
 
 void quality_report(QualityRequest *r, const char *run, const Option options[])
 {
     Quality q = {.request = r, .arena = arena_create()};
     Arena *a = &q.arena;
     if (r->count <= r->k || r->reference < NEAREST || r->reference <= r->k || r->k < 1)
-        fail_usage("--count and --reference must be larger than --k, which must be at least 1");
+        fail_usage("--count and --reference must be larger than --k, which must be at "
+                   "least 1");
     drawing_open(&q.drawing, run, &r->draw, options);
     const Config *c = &q.drawing.model.config;
-    Pictures like = {r->count, c->unet.height, c->unet.width, config_picture_channels(c), NULL};
+    Pictures like = {r->count, c->unet.height, c->unet.width,
+                     config_picture_channels(c), NULL};
     judge_open(&q.judge, a, r->features, c->dataset, &like);
     open_sets(&q, run);
     measure_real(&q);
@@ -240,7 +250,8 @@ void quality_report(QualityRequest *r, const char *run, const Option options[])
     }
     print_table(&q);
     write_json(&q, arena_printf(a, "%s.json", r->out));
-    printf("\n  %s.json\n  %s.png: samples, and the nearest training pictures\n", r->out, r->out);
+    printf("\n  %s.json\n  %s.png: samples, and the nearest training pictures\n", r->out,
+           r->out);
     if (r->draw.scale.count > 1) {
         write_plot(&q, arena_printf(a, "%s.svg", r->out));
         printf("  %s.svg\n", r->out);

@@ -13,7 +13,7 @@
 
 enum { PURPOSE_DROPOUT = 6 };       /* of random numbers (tensor/random.h) */
 
-/* ---- a step ----------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------ */
 
 /* Puts a part of the batch on the tape; returns the loss of each sample. */
 static Var *put_on_tape(Training *t, int first, int count, Batch *b)
@@ -28,7 +28,8 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
     return t->task->losses(t, &pass, b, first);
 }
 
-/* Adds the losses of samples first ... first+N-1 to the sums by quartile of t; returns their sum. */
+/* Adds the losses of samples first ... first+N-1 to the sums by quartile of t; returns
+ * their sum. */
 static double count_losses(Training *t, int first, int N, const Var *losses)
 {
     double sum = 0;
@@ -107,11 +108,13 @@ static bool logs_at(long step)
 }
 
 /* Sums since the last line, by quartile of t, as means. */
-static void put_quartiles(const Training *t, Text *line, const char *key, const double sum[])
+static void put_quartiles(const Training *t, Text *line, const char *key,
+                          const double sum[])
 {
     json_open_array(line, key);
     for (int q = 0; q < QUARTILES; q++) {
-        if (t->loss_count[q]) json_put_number(line, NULL, sum[q] / (double)t->loss_count[q]);
+        if (t->loss_count[q])
+            json_put_number(line, NULL, sum[q] / (double)t->loss_count[q]);
         else json_put_null(line, NULL);
     }
     json_close(line);
@@ -135,7 +138,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_close(&line);
     text_printf(&line, "\n");
     log_write(&t->log, line.bytes, line.length);
-    for (int q = 0; q < QUARTILES; q++) t->loss_sum[q] = t->right[q] = t->loss_count[q] = 0;
+    for (int q = 0; q < QUARTILES; q++)
+        t->loss_sum[q] = t->right[q] = t->loss_count[q] = 0;
     arena_rewind(scratch(), mark);
 }
 

@@ -1,11 +1,13 @@
 /* Training a model on a data set, in a run folder.
  *
  * One step draws a batch, noises it, lets the network guess (a denoiser the noise, a
- * classifier the class: that is the Task), goes backwards and moves the weights.  All that is random in it is a function of (seed, step), so a run
- * that was stopped and resumed ends in the same bytes as one that was not.
+ * classifier the class: that is the Task), goes backwards and moves the weights.  All
+ * that is random in it is a function of (seed, step), so a run that was stopped and
+ * resumed ends in the same bytes as one that was not.
  *
  * Around the steps: a progress line, the log, pictures at growing intervals (at most a
- * twenty-fifth of the time), a checkpoint every minute, and leaving in order on Ctrl-C.
+ * twenty-fifth of the time), a checkpoint every minute, and leaving in order on
+ * Ctrl-C.
  *
  *     training.c     the loop and its step         denoising.c    the task of drift train
  *     batch.c        what a step learns from       classifying.c  of drift classifier
@@ -62,12 +64,13 @@ struct Training {
 /* Loads t->source from t->data, shrunk; t->arena must exist. */
 void training_open_dataset(Training *t, int shrink);
 
-/* Draws the noise levels of the next step's batch, then samples first ... first+count-1 of
- * it, owned by the tape. */
+/* Draws the noise levels of the next step's batch, then samples first ... first+count-1
+ * of it, owned by the tape. */
 void training_draw_levels(Training *t);
 Batch training_batch(Training *t, int first, int count);
 
-/* Pictures x [N, H, W, C] as a network with config.upsample is shown them; owned by the arena. */
+/* Pictures x [N, H, W, C] as a network with config.upsample is shown them; owned by the
+ * arena. */
 SmallPictures small_pictures(Arena *a, const Config *c, int C, const double *x, int N);
 
 /* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
