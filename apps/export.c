@@ -37,7 +37,7 @@ int export_main(int argc, char **argv)
 
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, run), false);
+    model_load(&m, run_checkpoint(&a, run), MODEL_DENOISER, false);
     ForeignText text = foreign_describe(&a, family, &m.config);
     Published w = published_unet(&a, &text.net, &m.params, &m.net);
     folder_make(out);

@@ -124,7 +124,7 @@ static int run(int argc, char **argv, Restoring r, Option own, const Usage *usag
         fail_usage("--as-noisy and --repeats are for inpaint: what is seen must be exact");
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, r.run), false);
+    model_load(&m, run_checkpoint(&a, r.run), MODEL_DENOISER, false);
     restore(&a, &r, &m);
     printf("%d pictures, %d answers each: %s\n", r.count, r.draws, r.out);
     return 0;

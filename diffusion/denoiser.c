@@ -37,10 +37,12 @@ static void network_predict(Denoiser *self, const double *x, const Level *level,
     for (int k = 0; k < N; k++) t[k] = level->t;
 
     Pass pass = pass_inference(&d->tape, d->params, d->weights);
-    Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, c->channels), in, NULL);
-    Var *y = unet_forward(&pass, d->net, image, &(Condition){.t = t, .label = label});
-    const double *v = self->gives_v ? take_channels(y, c->channels, c->channels) : NULL;
-    answer_from_output(answer, d->process, level, x, take_channels(y, 0, c->channels), v, n);
+    int C = picture_channels(d->net, d->process);
+    Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, C), in, NULL);
+    Var *y = network_forward(&pass, d->net, d->process, image, &d->small,
+                             &(Condition){.t = t, .label = label});
+    const double *v = self->gives_v ? take_channels(y, C, C) : NULL;
+    answer_from_output(answer, d->process, level, x, take_channels(y, 0, C), v, n);
     arena_rewind(scratch(), mark);
 }
 
@@ -49,8 +51,8 @@ NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Re
 {
     const UNetConfig *c = &net->encoder.config;
     NetworkDenoiser d = {
-        .base = {(size_t)(c->height * c->width * c->channels), process->variance->learned,
-                 process->prediction->is_mean, network_predict, &process->conditioning},
+        .base = {(size_t)(c->height * c->width * picture_channels(net, process)),
+                 process->variance->learned, process->prediction->is_mean, network_predict, &process->conditioning},
         .net = net, .params = params, .weights = weights, .process = process,
         .tape = tape_create(),
     };

@@ -26,6 +26,7 @@ typedef struct {
     int count;
     const SafeEntry *others;
     int other_count;
+    bool half;              /* write the blocks as DTYPE_F16; reading takes any type */
 } CheckpointParts;
 
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,

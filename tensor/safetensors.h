@@ -72,6 +72,10 @@ const char *safetensors_metadata(const SafeTensors *file, const char *key);
  * DTYPE_REAL keep their bits. */
 void safetensors_to_reals(const SafeEntry *entry, Real *out);
 
+/* The bits of the half-precision number (DTYPE_F16) nearest to x, of two the even one; infinite
+ * from 65520 on. */
+uint16_t half_of(double x);
+
 /* Writes the metadata and the entries in the given order; equal input gives equal bytes.
  * Fails if two names are equal, or if the disk does; stops at a name or a shape that the
  * reader would refuse. */

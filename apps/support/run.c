@@ -11,10 +11,13 @@ void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     config_own(&m->arena, &m->config);
+    if (!c->pool) m->config.pool = "";
     if (c->augment > 0)
         m->config.unet.augment = augment_label_count(augment_kinds(augment_edm));
     m->config.unet = unet_defaults(m->config.unet);
-    m->net = unet_init(&m->params, &m->config.unet);
+    if (is_classifier(&m->config))
+        m->classifier = classifier_init(&m->params, &m->config.unet, m->config.pool);
+    else m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
         .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps, c->beta_first,
                                   c->beta_last),
@@ -29,6 +32,8 @@ void model_create(Model *m, const Config *c)
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
     m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);
 }
+
+bool is_classifier(const Config *c) { return c->pool && c->pool[0]; }
 
 enum { BLOCKS = 4, OTHERS = 2, SAMPLING_BLOCKS = 2 };
 
@@ -59,7 +64,17 @@ static const char *need(const SafeTensors *f, const char *key)
     return text;
 }
 
-void model_load(Model *m, const char *checkpoint, bool for_training)
+static void check_kind(const Config *c, const char *checkpoint, ModelKind kind)
+{
+    if (kind == MODEL_DENOISER && is_classifier(c))
+        fail("%s is a classifier, which draws nothing; `drift train` makes a model that "
+             "does, and `drift sample RUN --guide` takes a classifier", checkpoint);
+    if (kind == MODEL_CLASSIFIER && !is_classifier(c))
+        fail("%s draws pictures, it does not classify them; `drift classifier` makes a "
+             "model that does", checkpoint);
+}
+
+void model_load(Model *m, const char *checkpoint, ModelKind kind, bool for_training)
 {
     Arena a = arena_create();
     SafeTensors f = safetensors_read(&a, checkpoint);
@@ -72,30 +87,43 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
     if (c.diffusion_steps < 1 || c.beta_first <= 0 || c.beta_last >= 1)
         fail("%s: a schedule of %d steps from %g to %g", checkpoint, c.diffusion_steps,
              c.beta_first, c.beta_last);
+    check_kind(&c, checkpoint, kind);
     model_create(m, &c);
     m->optimizer.step = steps;
     CheckpointBlock blocks[BLOCKS];
     SafeEntry others[OTHERS];
     CheckpointParts parts = list_parts(m, blocks, others);
     if (for_training) checkpoint_load(&f, &m->params, &parts);
+    else if (is_classifier(&c)) checkpoint_load_some(&f, &m->params, blocks + 1, 1);
     else checkpoint_load_some(&f, &m->params, blocks, SAMPLING_BLOCKS);
     arena_destroy(&a);
 }
 
-void model_save(const Model *m, const char *checkpoint)
+static void save(const Model *m, const char *path, const CheckpointParts *parts)
 {
     size_t mark = arena_mark(scratch());
-    CheckpointBlock blocks[BLOCKS];
-    SafeEntry others[OTHERS];
-    CheckpointParts parts = list_parts(m, blocks, others);
     Text config = {.arena = scratch(), .pretty = true};
     config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
         {"step", arena_printf(scratch(), "%ld", m->optimizer.step)},
         {"config", config.bytes},
     };
-    checkpoint_save(checkpoint, &m->params, &parts, metadata, 2);
+    checkpoint_save(path, &m->params, parts, metadata, 2);
     arena_rewind(scratch(), mark);
+}
+
+void model_save(const Model *m, const char *checkpoint)
+{
+    CheckpointBlock blocks[BLOCKS];
+    SafeEntry others[OTHERS];
+    CheckpointParts parts = list_parts(m, blocks, others);
+    save(m, checkpoint, &parts);
+}
+
+void model_save_half(const Model *m, const char *path)
+{
+    CheckpointBlock average = {"ema", m->ema.value[0]};
+    save(m, path, &(CheckpointParts){.blocks = &average, .count = 1, .half = true});
 }
 
 void model_destroy(Model *m)
@@ -162,9 +190,8 @@ void to_bytes(uint8_t *out, const double *x, size_t n)
         out[i] = (uint8_t)lround(fmin(fmax((x[i] + 1) * 127.5, 0), 255));
 }
 
-int *make_labels(Arena *a, const Config *c, int count, int label)
+int *make_labels(Arena *a, int classes, int count, int label)
 {
-    int classes = c->unet.classes;
     if (!classes) return NULL;
     if (label >= classes)
         fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);
