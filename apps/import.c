@@ -61,7 +61,8 @@ int import_main(int argc, char **argv)
     printf("%s: %zu parameters in %d arrays; images of %dx%dx%d; %d steps, %s, %s, %s\n"
            "try next     drift sample %s\n",
            f.class, m.params.size, w.count, k->unet.height, k->unet.width,
-           config_picture_channels(k), k->diffusion_steps, k->schedule, k->prediction, k->variance,
+           config_picture_channels(k), k->diffusion_steps, k->schedule, k->prediction,
+           k->variance,
            is_classifier(k) ? arena_printf(&a, "RUN --guide %s", c.out)
            : k->upsample ? arena_printf(&a, "%s --low RUN", c.out)
            : arena_printf(&a, "%s --count 16", c.out));
