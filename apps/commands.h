@@ -3,6 +3,7 @@
 #define APPS_COMMANDS_H
 
 int train_main(int argc, char **argv);
+int classifier_main(int argc, char **argv);
 int sample_main(int argc, char **argv);
 int evaluate_main(int argc, char **argv);
 int graph_main(int argc, char **argv);

@@ -40,7 +40,7 @@ static void open_coder(Coder *k, const char *run)
 {
     if (!run) fail_usage("--model: which run?");
     *k = (Coder){.arena = arena_create()};
-    model_load(&k->model, run_checkpoint(&k->arena, run), false);
+    model_load(&k->model, run_checkpoint(&k->arena, run), MODEL_DENOISER, false);
     const Model *m = &k->model;
     k->process = m->process;
     k->d = network_denoiser(&m->net, &m->params, m->ema.value[0], &k->process);

@@ -1,8 +1,10 @@
 /* drift evaluate: how good is a model, in numbers.
  *
- * --nll: the variational bound on test images in bits per dimension, with its terms (Ho
- * 2020, tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg,
- * and the trade of bits against error in RUN/nll-rate.svg. */
+ * Of its pictures, beside what real pictures get: apps/support/quality.h.
+ *
+ * --nll: the variational bound on test images in bits per dimension, with its terms (Ho 2020,
+ * tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg, and the trade of
+ * bits against error in RUN/nll-rate.svg. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,19 +14,21 @@
 #include "apps/support/options.h"
 #include "apps/support/plot.h"
 #include "apps/support/progress.h"
+#include "apps/support/quality.h"
 #include "apps/support/run.h"
 #include "diffusion/flow.h"
 #include "diffusion/likelihood.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
-enum { PURPOSE_EVALUATE = 11, OPTIONS = 14 };
+enum { PURPOSE_EVALUATE = 11, OPTIONS = 40 };
 
 typedef struct {
     const char *run, *on, *data, *part, *steps, *out;
     int count, batch, threads, ode, probes;
     long seed;
     bool nll;
+    QualityRequest quality;
 } CommandLine;
 
 static void make_table(CommandLine *c, Option table[OPTIONS])
@@ -32,18 +36,19 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
     const Option rows[] = {
         {"nll", OPTION_FLAG, &c->nll, NULL,
          "the bound on the negative log-likelihood", 0},
-        {"count", OPTION_INT, &c->count, "N", "images, the first of the set", 0},
-        {"part", OPTION_TEXT, &c->part, "NAME", "test or train", 0},
-        {"on", OPTION_TEXT, &c->on, "DATASET", "another data set than the run's", 0},
+        {"count", OPTION_INT, &c->count, "N",
+         "samples to draw [1000]; with --nll images, the first of the set [32]", 0},
+        {"part", OPTION_TEXT, &c->part, "NAME", "with --nll: test or train", 0},
+        {"on", OPTION_TEXT, &c->on, "DATASET", "with --nll: another data set than the run's", 0},
         {"data", OPTION_TEXT, &c->data, "FOLDER",
          "where it is [where the run found it]", 0},
-        {"sample-steps", OPTION_TEXT, &c->steps, "N", "of the model's steps; 0: all", 0},
         {"ode", OPTION_INT, &c->ode, "N",
-         "beside the bound, the likelihood by the flow over N noise levels", 0},
-        {"probes", OPTION_INT, &c->probes, "N", "of it, to estimate the trace; 0: exact", 0},
-        {"batch", OPTION_INT, &c->batch, "N", "images at a time", 0},
-        {"seed", OPTION_LONG, &c->seed, "N", "of the noise", 0},
-        {"out", OPTION_TEXT, &c->out, "PREFIX", "writes PREFIX.json, .svg and -rate.svg [RUN/nll]", 0},
+         "with --nll: beside the bound, the likelihood by the flow over N noise levels", 0},
+        {"probes", OPTION_INT, &c->probes, "N",
+         "of --ode, to estimate the trace; 0: exact", 0},
+        {"out", OPTION_TEXT, &c->out, "PREFIX",
+         "begins the names of the files written [RUN/quality, RUN/nll]", 0},
+        QUALITY_OPTIONS(&c->quality),
         {"threads", OPTION_INT, &c->threads, "N", "0: one for each core", 0},
         {0},
     };
@@ -220,28 +225,35 @@ static void write_rate_distortion(Arena *a, const char *path, const Sums *s)
 
 /* ---- the command ------------------------------------------------------------------ */
 
-static CommandLine parse_command_line(int argc, char **argv)
+static void parse_command_line(CommandLine *c, Option options[], int argc, char **argv)
 {
     static const Usage usage = {
-        "drift evaluate RUN --nll [options]",
-        "Measures a model on images it was not trained on.\n"
+        "drift evaluate RUN [--count N]  or  drift evaluate RUN --nll [options]",
+        "Measures a model by its samples, or on images it was not trained on.\n\n"
+        "Samples and the training and test set, each picture known by the features of a\n"
+        "small network: how far apart (Frechet distance, of whole pictures and of places in\n"
+        "them), how many samples are like real pictures (precision), how many real ones are\n"
+        "like samples (recall).  Beside each number: what as many real pictures get.  With\n"
+        "--guide and --scale a block a scale, and a plot.  The sampler's options are those\n"
+        "of drift sample.\n\n"
         "--nll: bits per dimension that the model needs for an image, at most: the "
         "variational\n"
         "bound, term by term.  The row of t says what the step down from t costs, what "
         "all steps\n"
         "above it cost (the rate), and how far x0 predicted there is off (the "
         "distortion).", 1};
-    CommandLine c = {.part = "test", .steps = "0", .count = 32, .batch = 32,
-                     .probes = 1};
-    Option options[OPTIONS];
-    make_table(&c, options);
-    if (options_parse(argc, argv, &usage, options, &c.run) != 1 || !c.nll)
-        fail_usage("which run, and measure what?  usage: %s", usage.synopsis);
-    if (strcmp(c.part, "test") != 0 && strcmp(c.part, "train") != 0)
-        fail_usage("--part %s: want test or train", c.part);
-    if (c.ode == 1) fail_usage("--ode 1: want at least 2 noise levels");
-    if (c.count < 1 || c.batch < 1) fail_usage("--count and --batch must be at least 1");
-    return c;
+    *c = (CommandLine){.part = "test", .probes = 1, .quality = QUALITY_REQUEST};
+    make_table(c, options);
+    if (options_parse(argc, argv, &usage, options, &c->run) != 1)
+        fail_usage("which run?  usage: %s", usage.synopsis);
+    if (!options_given(options, "count")) c->count = c->nll ? 32 : 1000;
+    const DrawRequest *draw = &c->quality.draw;
+    c->steps = draw->sampling.steps ? draw->sampling.steps : "0";
+    c->batch = draw->batch, c->seed = draw->seed;
+    if (strcmp(c->part, "test") != 0 && strcmp(c->part, "train") != 0)
+        fail_usage("--part %s: want test or train", c->part);
+    if (c->ode == 1) fail_usage("--ode 1: want at least 2 noise levels");
+    if (c->count < 1 || c->batch < 1) fail_usage("--count and --batch must be at least 1");
 }
 
 static Dataset load_images(Arena *a, CommandLine *c, const UNetConfig *u)
@@ -256,13 +268,11 @@ static Dataset load_images(Arena *a, CommandLine *c, const UNetConfig *u)
     return d;
 }
 
-int evaluate_main(int argc, char **argv)
+static int evaluate_bound(CommandLine c)
 {
-    CommandLine c = parse_command_line(argc, argv);
-    parallel_set_threads(c.threads);
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, c.run), false);
+    model_load(&m, run_checkpoint(&a, c.run), MODEL_DENOISER, false);
     Dataset set = load_images(&a, &c, &m.config.unet);
     Process p = m.process;
     if (strcmp(c.steps, "0") != 0)
@@ -276,5 +286,20 @@ int evaluate_main(int argc, char **argv)
     write_plot(&a, arena_printf(&a, "%s.svg", c.out), &s, &p.schedule);
     write_rate_distortion(&a, arena_printf(&a, "%s-rate.svg", c.out), &s);
     printf("  %s.json\n  %s.svg\n  %s-rate.svg\n", c.out, c.out, c.out);
+    return 0;
+}
+
+int evaluate_main(int argc, char **argv)
+{
+    CommandLine c;
+    Option options[OPTIONS];
+    parse_command_line(&c, options, argc, argv);
+    parallel_set_threads(c.threads);
+    if (c.nll) return evaluate_bound(c);
+    QualityRequest *q = &c.quality;
+    q->count = c.count, q->data = c.data, q->out = c.out;
+    if (!q->out)
+        q->out = file_is_folder(c.run) ? run_path(scratch(), c.run, "quality") : "quality";
+    quality_report(q, c.run, options);
     return 0;
 }

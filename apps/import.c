@@ -48,7 +48,9 @@ int import_main(int argc, char **argv)
 
     Model m;
     model_create(&m, &f.config);
-    Published w = published_unet(&a, &f.net, &m.params, &m.net);
+    Published w = is_classifier(&m.config)
+                      ? published_classifier(&a, &f.net, &m.params, &m.classifier)
+                      : published_unet(&a, &f.net, &m.params, &m.net);
     published_load(&f.file, &w, m.config.unet.style.taps, m.params.value);
     memcpy(m.ema.value[0], m.params.value, m.params.size * sizeof(Real));
     folder_make(c.out);
@@ -57,9 +59,12 @@ int import_main(int argc, char **argv)
 
     const Config *k = &m.config;
     printf("%s: %zu parameters in %d arrays; images of %dx%dx%d; %d steps, %s, %s, %s\n"
-           "try next     drift sample %s --count 16\n",
+           "try next     drift sample %s\n",
            f.class, m.params.size, w.count, k->unet.height, k->unet.width,
-           k->unet.channels, k->diffusion_steps, k->schedule, k->prediction, k->variance,
-           c.out);
+           config_picture_channels(k), k->diffusion_steps, k->schedule, k->prediction,
+           k->variance,
+           is_classifier(k) ? arena_printf(&a, "RUN --guide %s", c.out)
+           : k->upsample ? arena_printf(&a, "%s --low RUN", c.out)
+           : arena_printf(&a, "%s --count 16", c.out));
     return 0;
 }

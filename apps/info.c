@@ -31,6 +31,63 @@ static void describe_model(Example *e)
     arena_destroy(&a);
 }
 
+/* The part of the network that a parameter belongs to: a level, "down.0" of
+ * "down.0.1.conv1.bias", or what comes before the first point. */
+static int part_length(const char *name)
+{
+    size_t first = strcspn(name, ".");
+    bool level = strncmp(name, "down.", 5) == 0 || strncmp(name, "up.", 3) == 0;
+    return (int)(level ? first + 1 + strcspn(name + first + 1, ".") : first);
+}
+
+/* Declares the network and adds up its parameters; nothing is allocated for them. */
+static void count_parameters(const Config *c, const char *what)
+{
+    enum { KEPT = 5 };      /* value, gradient, two moments, average */
+    const UNetConfig *u = &c->unet;
+    Params p = params_create();
+    if (is_classifier(c)) classifier_init(&p, u, c->pool);
+    else unet_init(&p, u);
+    printf("%s %s, %dx%dx%d%s:\n\n", what, c->preset, u->height, u->width,
+           config_picture_channels(c), c->upsample ? " from a smaller picture" : "");
+    for (int i = 0, end; i < p.count; i = end) {
+        const char *name = p.list[i].name;
+        int length = part_length(name);
+        size_t size = 0;
+        for (end = i; end < p.count && part_length(p.list[end].name) == length &&
+                      strncmp(p.list[end].name, name, (size_t)length) == 0; end++)
+            size += p.list[end].size;
+        printf("  %-12.*s %12zu\n", length, name, size);
+    }
+    printf("\nparameters      %zu in %d arrays, %.2f GB\n", p.size, p.count,
+           (double)(p.size * sizeof(Real)) * 1e-9);
+    printf("to train        %.2f GB: gradient, two moments and an average as well\n",
+           (double)(KEPT * p.size * sizeof(Real)) * 1e-9);
+    params_destroy(&p);
+}
+
+/* Of a preset of either kind, or of both if both have one of that name. */
+static void describe_preset(const Example *e, const char *name, const Option options[])
+{
+    int found = 0;
+    for (const Preset *p = presets; p->name; p++)
+        if (strcmp(p->name, name) == 0) {
+            Config c = example_config(e, p, options);
+            count_parameters(&c, "network");
+            found++;
+        }
+    for (const Preset *p = classifier_presets; p->name; p++)
+        if (strcmp(p->name, name) == 0) {
+            Config c = example_config(e, p, options);
+            if (found) printf("\n");
+            count_parameters(&c, "classifier");
+            found++;
+        }
+    if (!found)
+        fail_usage("there is no preset %s; the presets are %s; of classifiers %s", name,
+                   preset_names(), classifier_preset_names());
+}
+
 static void print_metadata(const SafeTensors *f)
 {
     if (!f->metadata) return;
@@ -40,20 +97,24 @@ static void print_metadata(const SafeTensors *f)
 
 int info_main(int argc, char **argv)
 {
-    const char *words[1];
+    const char *words[1], *preset = NULL;
     bool tensors = false;
     Example e = EXAMPLE;
     Option options[] = {
         {"tensors", OPTION_FLAG, &tensors, NULL, "list the arrays of a run too", 0},
+        {"preset", OPTION_TEXT, &preset, "NAME",
+         "count the parameters of a preset, however large, without making them", 0},
         EXAMPLE_OPTIONS(&e),
         {0},
     };
     Usage usage = {
-        "drift info RUN|FILE|PRESET [options]",
+        "drift info RUN|FILE|PRESET [options]  or  drift info --preset NAME",
         "Tells what a run folder or a preset holds: for a model what each block\n"
         "costs.  Of another .safetensors, .npy or .npz file it lists the arrays,\n"
         "with the range and mean of their numbers.", 1};
-    if (options_parse(argc, argv, &usage, options, words) != 1)
+    int count = options_parse(argc, argv, &usage, options, words);
+    if (preset && count == 0) return describe_preset(&e, preset, options), 0;
+    if (preset || count != 1)
         fail_usage("which run, file or preset?  usage: %s", usage.synopsis);
 
     Arena a = arena_create();
@@ -63,7 +124,7 @@ int info_main(int argc, char **argv)
         Bytes b = file_read(&a, run_checkpoint(&a, words[0]));
         f = npy_is(b) ? npy_parse(&a, b) : safetensors_parse(&a, b);
         if (safetensors_metadata(&f, "format") &&
-            strcmp(safetensors_metadata(&f, "format"), "drift") == 0)
+            strncmp(safetensors_metadata(&f, "format"), "drift", 5) == 0)
             config = safetensors_metadata(&f, "config");
         printf("%s: %d arrays\n", f.path, f.count);
         print_metadata(&f);

@@ -190,7 +190,7 @@ static int run(int argc, char **argv, Restoring r, Option own, const Usage *usag
                    "exact");
     Arena a = arena_create();
     Model m;
-    model_load(&m, run_checkpoint(&a, r.run), false);
+    model_load(&m, run_checkpoint(&a, r.run), MODEL_DENOISER, false);
     Errors e = restore(&a, &r, &m);
     if (e.numbers)
         printf("peak signal to noise %s: %.1f dB for %s,\n"

@@ -11,6 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", "train a diffusion model on a data set", train_main},
+    {"classifier", "train a classifier, to guide samples or to judge them", classifier_main},
     {"sample", "draw images with a trained model", sample_main},
     {"evaluate", "measure a model on test images", evaluate_main},
     {"import", "make a run of another program's network", import_main},

@@ -72,7 +72,7 @@ static int *one_label(Studio *s, int N)
     if (!s->model.config.unet.classes) return NULL;
     if (s->c->label < 0 && s->model.config.label_dropout == 0)
         fail_usage("--class: which?  This model was not trained to draw without");
-    int *labels = make_labels(&s->arena, &s->model.config, N, s->c->label);
+    int *labels = make_labels(&s->arena, s->model.config.unet.classes, N, s->c->label);
     for (int n = 0; n < N; n++) labels[n] = s->c->label;
     return labels;
 }
@@ -100,7 +100,8 @@ static void draw_progress(Studio *s)
 {
     const CommandLine *c = s->c;
     double *x = arena_new(&s->arena, double, (size_t)c->count * s->size);
-    int *labels = make_labels(&s->arena, &s->model.config, c->count, c->label);
+    int *labels = make_labels(&s->arena, s->model.config.unet.classes, c->count,
+                              c->label);
     lay_out(s, 2 * c->count, c->columns);
     s->options.watch = record, s->options.context = s;
     sample(&s->denoiser.base, &s->schedule, &s->options, (Crowd){0, c->count, labels}, x);
@@ -201,7 +202,7 @@ static void draw_interpolation(Studio *s)
 static void open_studio(Studio *s, const CommandLine *c)
 {
     *s = (Studio){.c = c, .arena = arena_create()};
-    model_load(&s->model, run_checkpoint(&s->arena, c->run), false);
+    model_load(&s->model, run_checkpoint(&s->arena, c->run), MODEL_DENOISER, false);
     const Model *m = &s->model;
     const Schedule *all = &m->process.schedule;
     bool classes = m->config.unet.classes > 0, learned_none = m->config.label_dropout > 0;

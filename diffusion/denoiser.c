@@ -39,8 +39,10 @@ static Var *run_network(NetworkDenoiser *d, const double *x, const Level *level,
     for (size_t i = 0; i < n; i++) in[i] = (Real)(input * x[i]);
     for (int k = 0; k < N; k++) t[k] = level->t;
     Pass pass = pass_inference(&d->tape, d->params, d->weights);
-    Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, c->channels), in, dx);
-    return unet_forward(&pass, d->net, image, &(Condition){.t = t, .label = label});
+    Shape shape = SHAPE(N, c->height, c->width, picture_channels(d->net, d->process));
+    Var *image = tape_leaf(&d->tape, "x_t", shape, in, dx);
+    return network_forward(&pass, d->net, d->process, image, &d->small,
+                           &(Condition){.t = t, .label = label});
 }
 
 static void network_predict(Denoiser *self, const double *x, const Level *level,
@@ -49,7 +51,7 @@ static void network_predict(Denoiser *self, const double *x, const Level *level,
     NetworkDenoiser *d = (NetworkDenoiser *)self;
     size_t n = (size_t)N * self->size, mark = arena_mark(scratch());
     Var *y = run_network(d, x, level, label, N, NULL);
-    int C = d->net->encoder.config.channels;
+    int C = picture_channels(d->net, d->process);
     const double *v = self->gives_v ? take_channels(y, C, C) : NULL;
     answer_from_output(answer, d->process, level, x, take_channels(y, 0, C), v, n);
     arena_rewind(scratch(), mark);
@@ -66,7 +68,7 @@ static void network_pull(Denoiser *self, const double *x, const Level *l, const 
     Real *dx = arena_new(scratch(), Real, n);
     memset(dx, 0, n * sizeof *dx);
     Var *y = run_network(d, x, l, label, N, dx);
-    int C = d->net->encoder.config.channels, all = shape_last(y->shape);
+    int C = picture_channels(d->net, d->process), all = shape_last(y->shape);
     answer_from_output(&(Answer){x0, NULL, NULL}, d->process, l, x, take_channels(y, 0, C),
                        NULL, n);
     Real *weight = tape_save(&d->tape, Real, y->size);      /* e, and 0 for v */
@@ -86,9 +88,9 @@ NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Re
 {
     const UNetConfig *c = &net->encoder.config;
     NetworkDenoiser d = {
-        .base = {(size_t)(c->height * c->width * c->channels), process->variance->learned,
-                 process->prediction->is_mean, network_predict, &process->conditioning,
-                 network_pull},
+        .base = {(size_t)(c->height * c->width * picture_channels(net, process)),
+                 process->variance->learned, process->prediction->is_mean, network_predict,
+                 &process->conditioning, network_pull},
         .net = net, .params = params, .weights = weights, .process = process,
         .tape = tape_create(),
     };

@@ -59,6 +59,7 @@ typedef struct {
     const Real *weights;
     const Process *process;
     Tape tape;
+    SmallPictures small;    /* of the samples asked about, for a super-resolution network */
 } NetworkDenoiser;
 
 NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,

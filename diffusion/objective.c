@@ -173,15 +173,38 @@ Losses objective_losses(Tape *t, const Process *p, Var *out, const Batch *b)
     return l;
 }
 
+int picture_channels(const UNet *net, const Process *p)
+{
+    return net->encoder.config.out_channels / (p->variance->learned ? 2 : 1);
+}
+
+Var *network_forward(Pass *pass, const UNet *net, const Process *p, Var *x,
+                     const SmallPictures *small, const Condition *c)
+{
+    int N = x->shape.dim[0], C = picture_channels(net, p);
+    bool wants = net->encoder.config.channels > C;
+    if (wants != (small->x != NULL))
+        fail("this network draws %s small pictures, and %s given",
+             wants ? "from" : "without", wants ? "none are" : "some are");
+    if (!wants) return unet_forward(pass, net, x, c);
+    Shape shape = SHAPE(N, small->height, small->width, C);
+    size_t size = shape_size(shape);
+    Real *value = tape_save(pass->tape, Real, size);
+    for (size_t i = 0; i < size; i++) value[i] = (Real)small->x[i];
+    return unet_superres_forward(pass, net, x,
+                                 tape_leaf(pass->tape, "small", shape, value, NULL), c);
+}
+
 Var *objective_loss(Pass *pass, const UNet *net, const Process *p, const Batch *b)
 {
     const UNetConfig *c = &net->encoder.config;
     Tape *t = pass->tape;
-    Work w = begin(t, p, SHAPE(b->N, c->height, c->width, c->channels), b);
+    Work w = begin(t, p, SHAPE(b->N, c->height, c->width, picture_channels(net, p)), b);
     double *told = tape_save(t, double, (size_t)b->N);
     for (int n = 0; n < b->N; n++) told[n] = b->level[n].t;
-    Var *out = unet_forward(pass, net, constant(&w, "x_t", input_at),
-                            &(Condition){.t = told, .label = b->label, .augment = b->augment});
+    Condition condition = {.t = told, .label = b->label, .augment = b->augment};
+    Var *out = network_forward(pass, net, p, constant(&w, "x_t", input_at), &b->small,
+                               &condition);
     tape_scope(t, "loss");
     Var *y = objective_losses(t, p, out, b).total;
     discard(out);

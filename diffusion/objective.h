@@ -29,6 +29,12 @@
 #include "diffusion/process.h"
 #include "nn/unet.h"
 
+/* Small pictures that a super-resolution network is shown (unet_superres_forward). */
+typedef struct {
+    int height, width;
+    const double *x;        /* [N, height, width, C], or NULL: none */
+} SmallPictures;
+
 /* A training batch. */
 typedef struct {
     int N;
@@ -38,7 +44,16 @@ typedef struct {
     const int *label;       /* [N], or NULL */
     const double *augment;  /* [N, augment] labels, or NULL */
     const double *weight;   /* [N], of each sample's loss; NULL: 1 */
+    SmallPictures small;    /* of x0 */
 } Batch;
+
+/* Channels of a picture: half the network's output, if the other half is v. */
+int picture_channels(const UNet *net, const Process *p);
+
+/* The network at x [N, H, W, C], beside the small pictures if there are any.  Fails if the
+ * network needs some and there are none, or the other way round. */
+Var *network_forward(Pass *pass, const UNet *net, const Process *p, Var *x,
+                     const SmallPictures *small, const Condition *c);
 
 /* The loss of each sample and its parts, [N] each; NULL if the loss has no such part. */
 typedef struct { Var *total, *mse, *bound; } Losses;

@@ -73,7 +73,7 @@ static void move(Denoiser *d, Move *m, Crowd c, double *x, double *x0)
         for (size_t i = 0; i < m->n; i++) x0[i] = fmin(fmax(x0[i], -1), 1);
     if (o->guide) {
         double *g = arena_new(scratch(), double, m->n);
-        o->guide(o->context, x, &m->now, c.N, g);
+        o->guide(o->context, x, &m->now, c, g);
         m->g = g;
     }
     o->sampler->step(m, x);

@@ -42,6 +42,14 @@ extern const Sampler sampler_ddpm, sampler_ddim;
 /* By its name in the table of methods.h; fails with the list if there is none. */
 const Sampler *sampler_find(const char *name);
 
+/* Samples number first ... first+N-1. */
+typedef struct {
+    uint64_t first;
+    int N;
+    const int *label;               /* [N], or NULL */
+    bool alike;                     /* all have the noise of the first */
+} Crowd;
+
 typedef struct {
     const Sampler *sampler;
     const Variance *variance;       /* of ddpm; NULL: fixed_large */
@@ -52,7 +60,7 @@ typedef struct {
     double temperature;             /* the noise is multiplied by it; 0: 1 */
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
-    void (*guide)(void *context, const double *x, const Level *level, int N, double *g);
+    void (*guide)(void *context, const double *x, const Level *level, Crowd c, double *g);
     /* Turns N(mean, sigma^2), from which number i of x_{t-1} is to be drawn, into its product with
      * some r(x_{t-1}), if not NULL (posterior.h).  next: the level of x_{t-1}. */
     void (*multiply)(void *context, const Level *next, size_t i, double *mean, double *sigma);
@@ -71,14 +79,6 @@ struct Move {
     const double *eps;              /* eps_hat, or NULL: to be had from x0_hat */
     const double *g, *z;            /* gradient of the guide, or NULL; N(0, 1) */
 };
-
-/* Samples number first ... first+N-1. */
-typedef struct {
-    uint64_t first;
-    int N;
-    const int *label;               /* [N], or NULL */
-    bool alike;                     /* all have the noise of the first */
-} Crowd;
 
 /* Row k of the noise of each sample of a crowd, z [N, size]: the start for k = 0, then
  * one a step. */

@@ -70,6 +70,14 @@ static void check_finite(const char *path, const Params *p, const CheckpointBloc
         }
 }
 
+static void halve(Arena *a, SafeEntry *e, size_t size)
+{
+    const Real *x = e->data;
+    uint16_t *half = arena_new(a, uint16_t, size);
+    for (size_t i = 0; i < size; i++) half[i] = half_of((double)x[i]);
+    e->data = half, e->dtype = DTYPE_F16;
+}
+
 void checkpoint_save(const char *path, const Params *p, const CheckpointParts *parts,
                      const SafeMeta metadata[], int nmeta)
 {
@@ -80,6 +88,8 @@ void checkpoint_save(const char *path, const Params *p, const CheckpointParts *p
     for (int b = 0; b < parts->count; b++)
         for (int i = 0; i < p->count; i++)
             entries[n++] = entry_of(&a, &p->list[i], &parts->blocks[b]);
+    for (int i = 0; i < n && parts->half; i++)
+        halve(&a, &entries[i], p->list[i % p->count].size);
     for (int i = 0; i < parts->other_count; i++) entries[n++] = parts->others[i];
 
     SafeMeta *texts = arena_new(&a, SafeMeta, (size_t)nmeta + 2);

@@ -27,6 +27,7 @@ typedef struct {
     int count;
     const SafeEntry *others;
     int other_count;
+    bool half;              /* write the blocks as DTYPE_F16; reading takes any type */
 } CheckpointParts;
 
 /* Fails, and leaves what is there, if a number of a block is not finite or the disk

@@ -31,7 +31,7 @@ AttentionPool attention_pool_init(Params *p, const char *name, Widths w, int pix
 }
 
 /* Only the mean asks, so there is one query. */
-Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x)
+static Var *attend(Pass *pass, const AttentionPool *b, Var *x)
 {
     Tape *t = pass->tape;
     const int *d = x->shape.dim;
@@ -42,7 +42,12 @@ Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x)
     Var *q = linear_forward(pass, &b->q, slice(t, tokens, 2, 0, 1));
     Var *k = linear_forward(pass, &b->k, tokens);
     Var *v = linear_forward(pass, &b->v, tokens);
-    return linear_forward(pass, &b->out, attention(t, q, k, v, b->heads));
+    return attention(t, q, k, v, b->heads);
+}
+
+Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x)
+{
+    return linear_forward(pass, &b->out, attend(pass, b, x));
 }
 
 /* ---- four ends ----------------------------------------------------------------- */
@@ -50,7 +55,8 @@ Var *attention_pool_forward(Pass *pass, const AttentionPool *b, Var *x)
 struct ClassifierPool {
     const char *name;
     void (*init)(Params *p, Classifier *c);
-    Var *(*forward)(Pass *pass, const Classifier *c, Var *h, Var *skip[]);
+    /* What the last linear layer reads, [N, 1, 1, features]. */
+    Var *(*features)(Pass *pass, const Classifier *c, Var *h, Var *skip[]);
 };
 
 static GroupNorm norm_init(Params *p, const Classifier *c, int channels)
@@ -66,11 +72,11 @@ static void init_adaptive(Params *p, Classifier *c)
     c->last = linear_init(p, "last", C, c->encoder.config.out_channels, ROLE_LAST);
 }
 
-static Var *adaptive_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
+static Var *adaptive_features(Pass *pass, const Classifier *c, Var *h, Var *skip[])
 {
     (void)skip;
     Var *a = group_norm_silu_forward(pass, &c->norm, h);
-    return linear_forward(pass, &c->last, average(pass->tape, a));
+    return average(pass->tape, a);
 }
 
 static void init_attention(Params *p, Classifier *c)
@@ -80,13 +86,13 @@ static void init_attention(Params *p, Classifier *c)
     c->norm = norm_init(p, c, w.in);
     c->attention = attention_pool_init(p, "pool", w, u->height * u->width,
                                        u->config.style.head_channels);
+    c->last = c->attention.out;
 }
 
-static Var *pooled_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
+static Var *attended_features(Pass *pass, const Classifier *c, Var *h, Var *skip[])
 {
     (void)skip;
-    return attention_pool_forward(pass, &c->attention,
-                                  group_norm_silu_forward(pass, &c->norm, h));
+    return attend(pass, &c->attention, group_norm_silu_forward(pass, &c->norm, h));
 }
 
 static int count_features(const Encoder *u)
@@ -109,7 +115,7 @@ static void init_spatial_v2(Params *p, Classifier *c)
 }
 
 /* The first linear layer of all means. */
-static Var *features_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
+static Var *first_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
 {
     Tape *t = pass->tape;
     Var *all = average(t, skip[0]);
@@ -118,23 +124,21 @@ static Var *features_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[
     return linear_forward(pass, &c->first, concat(t, all, average(t, h), 3));
 }
 
-static Var *spatial_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
+static Var *spatial_features(Pass *pass, const Classifier *c, Var *h, Var *skip[])
 {
-    Var *f = features_forward(pass, c, h, skip);
-    return linear_forward(pass, &c->last, relu(pass->tape, f));
+    return relu(pass->tape, first_forward(pass, c, h, skip));
 }
 
-static Var *spatial_v2_forward(Pass *pass, const Classifier *c, Var *h, Var *skip[])
+static Var *spatial_v2_features(Pass *pass, const Classifier *c, Var *h, Var *skip[])
 {
-    Var *f = features_forward(pass, c, h, skip);
-    return linear_forward(pass, &c->last, group_norm_silu_forward(pass, &c->norm, f));
+    return group_norm_silu_forward(pass, &c->norm, first_forward(pass, c, h, skip));
 }
 
 static const ClassifierPool pools[] = {
-    {"adaptive", init_adaptive, adaptive_forward},
-    {"attention", init_attention, pooled_forward},
-    {"spatial", init_spatial, spatial_forward},
-    {"spatial_v2", init_spatial_v2, spatial_v2_forward},
+    {"adaptive", init_adaptive, adaptive_features},
+    {"attention", init_attention, attended_features},
+    {"spatial", init_spatial, spatial_features},
+    {"spatial_v2", init_spatial_v2, spatial_v2_features},
 };
 
 /* ---- the classifier ------------------------------------------------------------ */
@@ -154,19 +158,28 @@ Classifier classifier_init(Params *p, const UNetConfig *config, const char *pool
     return c;
 }
 
-Var *classifier_forward(Pass *pass, const Classifier *c, Var *x,
-                        const Condition *condition)
+ClassifierAnswer classifier_answer(Pass *pass, const Classifier *c, Var *x,
+                                   const Condition *condition)
 {
     Var *skip[MAX_SKIPS];
     int N = x->shape.dim[0];
     Var *e = encoder_embed(pass, &c->encoder, condition, N);
     Var *h = encoder_forward(pass, &c->encoder, x, e, skip);
     const char *outer = tape_scope(pass->tape, "pool");
-    Var *y = c->pool->forward(pass, c, h, skip);
+    Var *f = c->pool->features(pass, c, h, skip);
+    Var *y = linear_forward(pass, &c->last, f);
     for (int i = 0; i < c->encoder.skips; i++) discard(skip[i]);
-    discard(h);
     tape_scope(pass->tape, outer);
-    return reshape(pass->tape, y, SHAPE(N, c->encoder.config.out_channels));
+    return (ClassifierAnswer){
+        reshape(pass->tape, y, SHAPE(N, c->encoder.config.out_channels)), f, h};
+}
+
+Var *classifier_forward(Pass *pass, const Classifier *c, Var *x,
+                        const Condition *condition)
+{
+    ClassifierAnswer a = classifier_answer(pass, c, x, condition);
+    discard(a.map);
+    return a.logits;
 }
 
 const char *classifier_pool(const Classifier *c) { return c->pool->name; }

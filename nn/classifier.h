@@ -48,6 +48,13 @@ Classifier classifier_init(Params *p, const UNetConfig *config, const char *pool
 Var *classifier_forward(Pass *pass, const Classifier *c, Var *x,
                         const Condition *condition);
 
+/* The same, with what the last linear layer reads, [N, 1, 1, features], and the bottom
+ * of the encoder, [N, h, w, C]: what a picture is like, for metrics of pictures. */
+typedef struct { Var *logits, *features, *map; } ClassifierAnswer;
+
+ClassifierAnswer classifier_answer(Pass *pass, const Classifier *c, Var *x,
+                                   const Condition *condition);
+
 const char *classifier_pool(const Classifier *c);       /* its name */
 
 #endif

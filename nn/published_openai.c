@@ -77,11 +77,10 @@ static void read_classifier(const Arguments *a, PublishedNet *net)
                                             : json_text(a->given, "pool", a->where);
 }
 
-static void write_unet(Text *t, const UNetConfig *c)
+/* What all three classes have, but for image_size, channels and classes. */
+static void write_common(Text *t, const UNetConfig *c)
 {
     bool block = strcmp(c->resample, "block") == 0;
-    if (c->first == unet_channels(c, 0)) json_put_integer(t, "image_size", c->height);
-    json_put_integer(t, "in_channels", c->channels);
     json_put_integer(t, "model_channels", c->base);
     json_put_integer(t, "out_channels", c->out_channels);
     json_put_integer(t, "num_res_blocks", c->blocks);
@@ -89,12 +88,35 @@ static void write_unet(Text *t, const UNetConfig *c)
     json_put_number(t, "dropout", c->style.dropout);
     json_put_numbers(t, "channel_mult", c->mult, c->levels);
     json_put_bool(t, "conv_resample", block || strcmp(c->resample, "plain") != 0);
-    arguments_put_count(t, "num_classes", c->classes, false);
     json_put_integer(t, "num_heads", c->style.heads);
     json_put_bool(t, "use_scale_shift_norm", c->style.scale_shift);
     if (c->style.head_channels)
         json_put_integer(t, "num_head_channels", c->style.head_channels);
     if (block) json_put_bool(t, "resblock_updown", true);
+}
+
+static void write_unet(Text *t, const UNetConfig *c)
+{
+    if (c->first == unet_channels(c, 0)) json_put_integer(t, "image_size", c->height);
+    json_put_integer(t, "in_channels", c->channels);
+    arguments_put_count(t, "num_classes", c->classes, false);
+    write_common(t, c);
+}
+
+static void write_superres(Text *t, const UNetConfig *c)
+{
+    json_put_integer(t, "image_size", c->height);
+    json_put_integer(t, "in_channels", c->channels / 2);
+    arguments_put_count(t, "num_classes", c->classes, false);
+    write_common(t, c);
+}
+
+/* Its pool is no part of a UNetConfig. */
+static void write_classifier(Text *t, const UNetConfig *c)
+{
+    json_put_integer(t, "image_size", c->height);
+    json_put_integer(t, "in_channels", c->channels);
+    write_common(t, c);
 }
 
 /* ---- the classifier's end ------------------------------------------------------ */
@@ -141,9 +163,10 @@ Published published_classifier(Arena *a, const PublishedNet *net, const Params *
 const PublishedClass openai_classes[] = {
     {"UNetModel", "output_blocks.", "image_size", &names, read_unet, write_unet,
      "{" DEFAULTS "}", fixed},
-    {"SuperResModel", NULL, "image_size", &names, read_superres, NULL,
+    {"SuperResModel", NULL, "image_size", &names, read_superres, write_superres,
      "{" DEFAULTS "}", fixed},
-    {"EncoderUNetModel", "input_blocks.", "image_size", &names, read_classifier, NULL,
+    {"EncoderUNetModel", "input_blocks.", "image_size", &names, read_classifier,
+     write_classifier,
      "{" DEFAULTS ", \"pool\": null}",
      fixed},
     {NULL},

@@ -1,5 +1,6 @@
 /* Writing .safetensors: see safetensors.h for the format. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "tensor/error.h"
@@ -13,6 +14,19 @@ static size_t count_elements(const SafeEntry *e)
         count *= (size_t)e->dim[i];
     }
     return count;
+}
+
+/* Within [2^E, 2^(E+1)) the halves are 2^(E-10) apart, below 2^-14 all as there; k of them make
+ * up x.  A k rounded up to 2048 carries into the exponent, as it should. */
+uint16_t half_of(double x)
+{
+    unsigned sign = signbit(x) ? 0x8000 : 0;
+    int E = fabs(x) < 65520 ? ilogb(x) : 16;
+    if (E < -14) E = -14;
+    unsigned bits = E > 15 ? 0x7c00
+                           : ((unsigned)(E + 14) << 10) +
+                                 (unsigned)nearbyint(ldexp(fabs(x), 10 - E));
+    return (uint16_t)(sign | bits);
 }
 
 static void put_entry(Text *t, const SafeEntry *e, size_t begin, size_t end)

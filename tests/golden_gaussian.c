@@ -150,11 +150,11 @@ static Stored stored(const Choice *c, int n)
                     (size_t)n * c->in->D};
 }
 
-static void stored_gradient(void *context, const double *x, const Level *level, int N,
+static void stored_gradient(void *context, const double *x, const Level *level, Crowd c,
                             double *g)
 {
     const Stored *d = context;
-    (void)x, (void)level, (void)N;
+    (void)x, (void)level, (void)c;
     memcpy(g, d->choice->in->cond_grad + d->first, d->base.size * sizeof *g);
 }
 

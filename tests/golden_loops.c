@@ -46,11 +46,11 @@ static Toy read_toy(Golden *g, const Process *p, size_t D)
                  golden_numbers(g, "in/b"), golden_numbers(g, "in/v"), golden_numbers(g, "in/G"), golden_numbers(g, "in/k")};
 }
 
-static void toy_guide(void *context, const double *x, const Level *level, int N,
+static void toy_guide(void *context, const double *x, const Level *level, Crowd c,
                       double *g)
 {
     const Toy *d = context;
-    for (size_t i = 0; i < (size_t)N * d->base.size; i++)
+    for (size_t i = 0; i < (size_t)c.N * d->base.size; i++)
         g[i] = *d->G * x[i] + *d->k * level->t / 1000;
 }
 

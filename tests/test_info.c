@@ -49,9 +49,23 @@ static void broken_files_get_a_sentence(void)
     check_drift(1, "is not a safetensors file", "info %s/d.bin", t);
 }
 
+/* Dhariwal & Nichol 2021, tables 11 to 13, to the last parameter. */
+static void counts_the_papers_networks(void)
+{
+    static const struct { const char *preset, *count; } rows[] = {
+        {"adm-64", "295904454"}, {"adm-128", "421529606"}, {"adm-256", "553838086"},
+        {"adm-512", "558997638"}, {"adm-upsample", "311795910"},
+        {"adm-64", "65438568"}, {"adm-128", "42568040"},    /* the classifiers */
+    };
+    for (int i = 0; i < NELEM(rows); i++)
+        check_drift(0, TEXT("parameters      %s in", rows[i].count), "info --preset %s",
+                    rows[i].preset);
+    check_drift(2, "of classifiers classifier, features, adm-64", "info --preset adm-65");
+}
+
 static const Test tests[] = {
     T(statistics_leave_out_what_is_not_finite), T(numpys_files_are_read),
-    T(broken_files_get_a_sentence),
+    T(broken_files_get_a_sentence), T(counts_the_papers_networks),
 };
 
 int main(int argc, char **argv)

@@ -29,6 +29,19 @@ static void writes_by_hand(void)
     check(f.size == sizeof want - 1 && memcmp(f.data, want, f.size) == 0);
 }
 
+/* Halves are 2^-10 apart from 1 on: 1 + 2^-11 lies between two, and goes to the even one, as does
+ * 1 + 3 2^-11.  The smallest is 2^-24, the largest 65504. */
+static void halves_by_hand(void)
+{
+    static const struct { double x; unsigned bits; } rows[] = {
+        {0, 0}, {-0.0, 0x8000}, {1, 0x3c00}, {-2, 0xc000}, {1 + 0x1p-11, 0x3c00},
+        {1 + 0x3p-11, 0x3c02}, {1 + 0x1.01p-11, 0x3c01}, {2 - 0x1p-12, 0x4000},
+        {0x1p-14, 0x0400}, {0x1p-24, 1}, {0x1p-25, 0}, {0x3p-25, 2}, {65504, 0x7bff},
+        {65519, 0x7bff}, {65520, 0x7c00}, {-1e9, 0xfc00}, {0x1.ff8p-15, 0x03ff}, {0x1.ffcp-15, 0x0400},
+    };
+    for (int i = 0; i < NELEM(rows); i++) check_int(half_of(rows[i].x), rows[i].bits);
+}
+
 static void round_trip_keeps_every_bit(void)
 {
     enum { N = 60 };
@@ -121,7 +134,8 @@ static void writer_writes_nothing_it_could_not_read(void)
 }
 
 static const Test tests[] = {
-    T(writes_by_hand), T(round_trip_keeps_every_bit), T(numbers_change_their_order),
+    T(writes_by_hand), T(halves_by_hand), T(round_trip_keeps_every_bit),
+    T(numbers_change_their_order),
     T(writer_writes_nothing_it_could_not_read),
 };
 

@@ -21,7 +21,8 @@ static Training set_up(int micro_batch)
     c.unet.style.dropout = 0.2;
     c.augment = 0.5, c.flip = true, c.batch = BATCH, c.micro_batch = micro_batch;
 
-    Training t = {.arena = arena_create(), .tape = tape_create(), .epoch = -1};
+    Training t = {.task = &denoising, .arena = arena_create(), .tape = tape_create(),
+                  .epoch = -1};
     t.dataset = (Dataset){"numbers", PICTURES, SIZE, SIZE, 1, 3, pixels, labels};
     t.order = arena_new(&t.arena, uint32_t, PICTURES);
     model_create(&t.model, &c);

@@ -5,112 +5,6 @@
 
 #include "tensor/error.h"
 
-#define DDPM_PROCESS(variance_name)                                                     \
-    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = "eps", .variance = variance_name, .conditioning = "schedule",         \
-    .loss = "mse", .timesteps = "uniform"
-#define HYBRID_PROCESS                                                                  \
-    .schedule = "cosine", .diffusion_steps = 4000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .rescale_t = true, .prediction = "eps", .variance = "learned_range",                \
-    .conditioning = "schedule", .loss = "rescaled_mse", .timesteps = "uniform"
-/* What the network predicts, is told and is trained at: rows of Karras 2022, table 1. */
-#define SIGMA_PROCESS(prediction_name, conditioning_name, timesteps_name, loss_name)    \
-    .schedule = "linear", .diffusion_steps = 1000, .beta_first = 1e-4, .beta_last = 0.02,   \
-    .prediction = prediction_name, .variance = "fixed_small",                           \
-    .conditioning = conditioning_name, .loss = loss_name, .timesteps = timesteps_name
-#define SONG_UNET                                                                       \
-    .attention_up_last = true, .resample = "block", .init = "song", .waves = "ddpm",    \
-    .class_first = true
-#define SONG_STYLE                                                                      \
-    .heads = 1, .groups = 32, .group_size = 4, .eps = 1e-6, .taps = 2,                  \
-    .residual_scale = 0.70710678118654752, .project_resampled = true
-/* A rung of Karras 2022, table 2, for digits: DDPM++ with the channels of mini. */
-#define RUNG(drop, ...)                                                                 \
-    .unet = {.base = 16, .first = 16, .levels = 3, .mult = {__VA_ARGS__}, .blocks = 1,  \
-             .attention = {7, 8}, SONG_UNET, .style = {SONG_STYLE, .dropout = drop}},   \
-    .label_dropout = 0.1, .batch = 16, .steps = 2800
-#define SLOWER                                                                          \
-    ADAM("adam", 1, .lr = 4e-4, .warmup = 100, .decay = "constant"), .ema = 0.999
-#define FASTER                                                                          \
-    ADAM("adam", 0, .lr = 2e-3, .warmup = 280, .decay = "constant"), .ema = 0.9975,     \
-    .ema_ramp = 0.05
-#define ADAM(rule_name, most, ...) ADAM_REPAIR(rule_name, most, false, __VA_ARGS__)
-#define ADAM_REPAIR(rule_name, most, repairs, ...)                                      \
-    .optimizer = {.rule = rule_name, .rate = {__VA_ARGS__}, .beta1 = 0.9, .beta2 = 0.999,   \
-                  .eps = 1e-8, .clip = most, .repair = repairs}
-
-const Preset presets[] = {
-    {"mini", "digits a person can name after five minutes on two cores",
-     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1, .attention = {7, 8},
-               .style = {.heads = 1, .groups = 8, .scale_shift = true}},
-      DDPM_PROCESS("fixed_small"),
-      ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
-           .floor = 2e-4),
-      .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
-    {"small", "a wider and deeper one: an hour or two",
-     {.unet = {.base = 32, .levels = 3, .mult = {1, 2, 2}, .blocks = 2, .attention = {7, 8},
-               .style = {.heads = 1, .groups = 32}},
-      DDPM_PROCESS("fixed_small"), ADAM("adam", 1, .lr = 1e-3, .warmup = 500, .decay = "constant"),
-      .ema = 0.999, .ema_ramp = 0.08, .batch = 64, .steps = 20000}},
-    {"ddpm", "Ho 2020 on CIFAR-10, as in the paper: days",
-     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 2, .attention = {16},
-               .style = {.heads = 1, .groups = 32, .dropout = 0.1}},
-      DDPM_PROCESS("fixed_large"), ADAM("adam_hat", 1, .lr = 2e-4, .warmup = 5000, .decay = "constant"),
-      .ema = 0.9999, .batch = 128, .steps = 800000, .flip = true}},
-    {"iddpm", "Nichol & Dhariwal 2021 on CIFAR-10, L_hybrid, as in the paper: days",
-     {.unet = {.base = 128, .levels = 4, .mult = {1, 2, 2, 2}, .blocks = 3,
-               .attention = {16, 8}, .resample = "conv_even", .init = "openai",
-               .waves = "openai",
-               .style = {.heads = 4, .groups = 32, .scale_shift = true, .eps = 1e-5,
-                         .dropout = 0.3}},
-      HYBRID_PROCESS, ADAM("adamw", 0, .lr = 1e-4, .decay = "constant"), .ema = 0.9999,
-      .batch = 128, .steps = 500000}},
-    {"edm", "Karras 2022 for digits, mini's network: five minutes; --sampler heun",
-     {.unet = {.base = 16, .levels = 3, .mult = {1, 2, 4}, .blocks = 1,
-               .attention = {7, 8},
-               .style = {.heads = 1, .groups = 8, .scale_shift = true}},
-      SIGMA_PROCESS("edm", "edm", "edm_coarse", "mse"),
-      ADAM("adam", 1, .lr = 2e-3, .warmup = 100, .decay = "cosine", .decay_steps = 2800,
-           .floor = 2e-4),
-      .ema = 0.9975, .ema_ramp = 0.08, .label_dropout = 0.1, .batch = 16, .steps = 2800}},
-    {"ddpmpp",
-     "Karras 2022 on CIFAR-10, DDPM++ and EDM's training, as in the paper: weeks",
-     {.unet = {.base = 128, .first = 128, .levels = 3, .mult = {2, 2, 2}, .blocks = 4,
-               .attention = {16}, SONG_UNET, .style = {SONG_STYLE, .dropout = 0.13}},
-      SIGMA_PROCESS("edm", "edm", "edm", "mse_sum"),
-      ADAM_REPAIR("adam", 0, true, .lr = 1e-3, .warmup = 19531, .decay = "constant"),
-      .ema = 0.99929, .ema_ramp = 0.05, .augment = 0.12, .batch = 512, .steps = 390625}},
-    {"edm-a", "its ladder for digits: the VP baseline of Song 2021",
-     {RUNG(0.1, 1, 2, 4), SIGMA_PROCESS("eps", "vp", "vp", "mse"), SLOWER}},
-    {"edm-b", "... other hyperparameters: rate, average, dropout, no clipping",
-     {RUNG(0.13, 1, 2, 4), SIGMA_PROCESS("eps", "vp", "vp", "mse"), FASTER}},
-    {"edm-c", "... more channels at the high resolution, fewer at the low",
-     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("eps", "vp", "vp", "mse"), FASTER}},
-    {"edm-d", "... EDM's preconditioning",
-     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "vp", "mse"), FASTER}},
-    {"edm-e", "... EDM's noise levels in training",
-     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "edm", "mse"), FASTER}},
-    {"edm-f", "... augmentation that does not leak",
-     {RUNG(0.13, 2, 2, 2), SIGMA_PROCESS("edm", "edm", "edm", "mse"), FASTER,
-      .augment = 0.12}},
-    {NULL, NULL, {0}},
-};
-
-const char *preset_names(void)
-{
-    const char *names = presets->name;
-    for (const Preset *p = presets + 1; p->name; p++)
-        names = arena_printf(scratch(), "%s, %s", names, p->name);
-    return names;
-}
-
-const Preset *preset_find(const char *name)
-{
-    for (const Preset *p = presets; p->name; p++)
-        if (strcmp(p->name, name) == 0) return p;
-    fail_usage("there is no preset %s; the presets are %s", name, preset_names());
-}
-
 static int count(const int list[MAX_LEVELS])
 {
     int n = 0;
@@ -173,6 +67,9 @@ static const Entry entries[] = {
     ENTRY("label_dropout", ENTRY_REAL, label_dropout),
     ENTRY("timesteps", ENTRY_TEXT, timesteps),
     ENTRY("augment_chance", ENTRY_REAL, augment), ENTRY("flip", ENTRY_BOOL, flip),
+    ENTRY("crop", ENTRY_BOOL, crop), ENTRY("pool", ENTRY_TEXT, pool),
+    ENTRY("clean", ENTRY_BOOL, clean), ENTRY("shrink", ENTRY_INT, shrink),
+    ENTRY("upsample", ENTRY_INT, upsample),
     ENTRY("seed", ENTRY_LONG, seed),
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
@@ -274,3 +171,8 @@ void config_own(Arena *a, Config *c)
 }
 
 double config_guidance(const Config *c) { return c->unet.classes && c->label_dropout > 0 ? 2 : 1; }
+
+int config_picture_channels(const Config *c)
+{
+    return c->upsample ? c->unet.channels / 2 : c->unet.channels;
+}

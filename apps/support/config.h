@@ -28,23 +28,31 @@ typedef struct {
     const char *timesteps;          /* diffusion/timesteps.h */
     double augment;                 /* chance of each kind (diffusion/augment.h); 0: none */
     bool flip;                      /* mirror each image with probability 1/2 */
+    bool crop;                      /* enlarge it by up to 5/4 and cut out its size */
+    const char *pool;               /* of a classifier (nn/classifier.h); "": a denoiser */
+    bool clean;                     /* a classifier of pictures without noise */
+    int shrink;                     /* pictures are averaged to 1/shrink of their size */
+    int upsample;                   /* a denoiser shown the picture at 1/upsample; 0: not */
     long steps;                     /* how long to train; not part of the checkpoint */
     uint64_t seed;
 } Config;
 
-/* The presets, for --help: name and description, ended by a NULL name. */
+/* The presets, for --help: name and description, ended by a NULL name.  Those of papers say
+ * the size and classes of the pictures too; training takes these from the data set. */
 typedef struct {
     const char *name, *about;
     Config config;
 } Preset;
 
-extern const Preset presets[];
+extern const Preset presets[], classifier_presets[];
 
 /* "mini, small, ..."; in the scratch arena. */
 const char *preset_names(void);
+const char *classifier_preset_names(void);
 
 /* Fails with the list if there is no such preset. */
 const Preset *preset_find(const char *name);
+const Preset *classifier_preset_find(const char *name);
 
 /* Appends it as a JSON object, without `steps`, so that a run that was asked for fewer steps at first
  * ends in the same checkpoint. */
@@ -56,6 +64,9 @@ Config config_parse(Arena *a, Bytes text);
 /* The first difference between two networks or their processes, "groups is 8, not 32", or
  * NULL; what only says the same in other words is none.  It is in the scratch arena. */
 const char *config_difference(const Config *x, const Config *y);
+
+/* Channels of a picture: the network's, half of which are the small picture's if there is one. */
+int config_picture_channels(const Config *c);
 
 /* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be, else 1. */
 double config_guidance(const Config *c);

@@ -9,20 +9,20 @@
 #include "tensor/error.h"
 #include "tensor/file.h"
 
-/* apps/data/NAME in the folder `start`, which is shortened, or in the nearest of its
- * parents; NULL if none has it. */
+/* apps/data/NAME, a folder or a file, in the folder `start`, which is shortened, or in the
+ * nearest of its parents; NULL if none has it. */
 static const char *search_upwards(Arena *a, char *start, const char *name)
 {
     for (;;) {
         const char *folder = arena_printf(a, "%s/apps/data/%s", start, name);
-        if (file_is_folder(folder)) return folder;
+        if (file_exists(folder)) return folder;
         char *slash = strrchr(start, '/');
         if (!slash) return NULL;
         *slash = 0;
     }
 }
 
-static const char *find_bundled(Arena *a, const char *name)
+const char *dataset_bundled(Arena *a, const char *name)
 {
     char here[PATH_MAX], program[PATH_MAX];
     const char *folder = NULL;
@@ -32,6 +32,12 @@ static const char *find_bundled(Arena *a, const char *name)
         program[n] = 0;
         folder = search_upwards(a, program, name);
     }
+    return folder;
+}
+
+static const char *find_bundled(Arena *a, const char *name)
+{
+    const char *folder = dataset_bundled(a, name);
     if (!folder)
         fail("apps/data/%s, which comes with the program, was not found in the current "
              "folder, nor in one above it or above the program; run it in its source "
@@ -96,4 +102,26 @@ Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart
                    "cifar10, or a folder with IDX files, CIFAR-10 batches or PNG files", what);
     }
     return d;
+}
+
+void dataset_shrink(Arena *a, Dataset *d, int n)
+{
+    if (n <= 1) return;
+    if (d->height % n || d->width % n)
+        fail("pictures of %s are %dx%d, which 1/%d does not divide", d->name, d->height,
+             d->width, n);
+    int H = d->height / n, W = d->width / n, C = d->channels, line = d->width * C;
+    uint8_t *small = arena_new(a, uint8_t, (size_t)d->count * (size_t)(H * W * C));
+#pragma omp parallel for schedule(static)
+    for (int k = 0; k < d->count * H; k++)
+        for (int i = 0; i < W * C; i++) {
+            const uint8_t *block = d->pixels + (size_t)k * (size_t)(n * line) + i / C * n * C +
+                                   i % C;
+            int sum = 0;
+            for (int y = 0; y < n; y++)
+                for (int x = 0; x < n; x++) sum += block[y * line + x * C];
+            small[(size_t)k * (size_t)(W * C) + (size_t)i] =
+                (uint8_t)((2 * sum + n * n) / (2 * n * n));
+        }
+    d->pixels = small, d->height = H, d->width = W;
 }

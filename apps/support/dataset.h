@@ -25,6 +25,7 @@ typedef struct {
     int count, height, width, channels, classes;
     const uint8_t *pixels;      /* [count, height, width, channels] */
     const uint8_t *labels;      /* [count], below `classes`; NULL (and 0) if unknown */
+    bool whole;                 /* not divided into a train and a test part */
 } Dataset;
 
 typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
@@ -36,6 +37,14 @@ typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
  *   "cifar10"   from `folder`, which holds some or all of its binary batches
  *   a folder    whatever it holds; `folder` is NULL */
 Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart part);
+
+/* apps/data/NAME, which comes with the program: searched from the current folder upwards, then
+ * from the program's.  NULL if it is in none. */
+const char *dataset_bundled(Arena *a, const char *name);
+
+/* Each picture averaged over blocks of n x n pixels, rounded; n 0 or 1: as it is.  Fails if n
+ * does not divide height and width. */
+void dataset_shrink(Arena *a, Dataset *d, int n);
 
 /* The formats: does a file of this name belong to one, and the loading of a folder.
  * The name of the data set is left to dataset_load. */

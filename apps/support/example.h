@@ -14,12 +14,17 @@ typedef struct {
     Batch data;                     /* owned by the model */
 } Example;
 
-/* An example of one image like MNIST's, and its rows in a table of options. */
-#define EXAMPLE {.batch = 1, .size = {28, 28, 1}, .classes = 10}
-#define EXAMPLE_OPTIONS(e)                                                             \
-    {"batch", OPTION_INT, &(e)->batch, "N", "images a step; 0: as in training", 0},    \
-    {"size", OPTION_INTS, (e)->size, "H,W,C", "of a preset's images; ddpm: 32,32,3", 0}, \
-    {"classes", OPTION_INT, &(e)->classes, "N", "of a preset's images; 0: not told", 0}
+/* An example of one image, and its rows in a table of options. */
+#define EXAMPLE {.batch = 1, .classes = -1}
+#define EXAMPLE_OPTIONS(e)                                                              \
+    {"batch", OPTION_INT, &(e)->batch, "N", "images a step; 0: as in training", 0},     \
+    {"size", OPTION_INTS, (e)->size, "H,W,C",                                           \
+     "of a preset's images [its own; if it has none, 28,28,1]", 0},                     \
+    {"classes", OPTION_INT, &(e)->classes, "N",                                         \
+     "of a preset's images; 0: not told [likewise, 10]", 0}
+
+/* The configuration of a preset for such images, classifier or not. */
+Config example_config(const Example *e, const Preset *p, const Option options[]);
 
 /* Opens a run folder, a checkpoint or, if there is no such file, the preset of that name
  * with initial weights.  Fails with the list of presets. */

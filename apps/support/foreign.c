@@ -3,20 +3,21 @@
 
 #include <string.h>
 
+#include "apps/support/run.h"
 #include "nn/published_class.h"
 #include "tensor/error.h"
 
 /* ---- families ------------------------------------------------------------------ */
 
 static const struct Family {
-    const char *name, *classes[3];      /* ended by a NULL, as the next: */
+    const char *name, *classes[4];      /* ended by a NULL, as the next: */
     const ProcessNotation *notations[3];
     bool assumed;           /* a process that is not told has the first one's defaults */
     const char *weights, *arguments, *process;  /* files; process NULL: in arguments */
 } families[] = {
     {"diffusers", {"UNet2DModel"}, {&diffusers_process}, true,
      "diffusion_pytorch_model.safetensors", "config.json", "scheduler_config.json"},
-    {"adm", {"UNetModel"}, {&openai_process}, true,
+    {"adm", {"UNetModel", "SuperResModel", "EncoderUNetModel"}, {&openai_process}, true,
      "model.safetensors", "model.json", NULL},
     {"edm", {"SongUNet", "DhariwalUNet"}, {&openai_process, &edm_process}, false,
      "model.safetensors", "model.json", NULL},
@@ -29,7 +30,14 @@ static const struct Family *family_of(const char *class)
     for (int i = 0; i < FAMILIES; i++)
         for (const char *const *k = families[i].classes; *k; k++)
             if (strncmp(class, *k, strlen(*k)) == 0) return &families[i];
-    fail("a run is made of a U-Net that denoises; %s is not one", class);
+    fail("%s is a network that no run is made of", class);
+}
+
+/* What the two networks are that do not simply denoise. */
+static bool enlarges(const char *class) { return strcmp(class, "SuperResModel") == 0; }
+static bool classifies(const char *class)
+{
+    return strcmp(class, "EncoderUNetModel") == 0;
 }
 
 static const struct Family *find_family(const char *name)
@@ -133,6 +141,7 @@ static const char *recognise(const SafeTensors *f, const Json *arguments,
              f->path, f->count);
     if (json_find(arguments, "_class_name")) {
         const char *told = json_text(arguments, "_class_name", where);
+        if (enlarges(told) && strcmp(k->name, "UNetModel") == 0) return told;
         if (strncmp(k->name, told, strlen(told)) != 0)
             fail("%s is of class %s, but the arrays of %s have the names of %s", where,
                  told, f->path, k->name);
@@ -168,6 +177,7 @@ static Config new_config(const PublishedNet *net)
     c.dataset = "imported";
     c.optimizer = (OptimizerConfig){.rule = "sgd", .rate = {.decay = "constant"}};
     c.flip = false;
+    if (net->pool) c.pool = net->pool;
     return c;
 }
 
@@ -200,6 +210,13 @@ static Config make_config(const PublishedNet *net, const Json *arguments,
                           const char *process_where)
 {
     Config c = new_config(net);
+    if (enlarges(net->class)) {
+        c.upsample = json_find(arguments, "_upsample")
+                         ? (int)json_integer(arguments, "_upsample", where) : 4;
+        if (c.upsample < 2 || c.unet.height % c.upsample || c.unet.width % c.upsample)
+            fail("%s: _upsample %d does not divide %dx%d", where, c.upsample,
+                 c.unet.height, c.unet.width);
+    }
     read_process(&c, arguments, where, process, process_where);
     c.unet = unet_defaults(c.unet);
     return c;
@@ -242,6 +259,8 @@ static const char *describe(Arena *a, const struct Family *f, const char *class,
     Text text = {.arena = a, .pretty = true}, process = {.arena = a, .pretty = true};
     json_open_object(&text, NULL);
     published_put_arguments(&text, class, &c->unet);
+    if (is_classifier(c)) json_put_text(&text, "pool", c->pool);
+    if (c->upsample) json_put_integer(&text, "_upsample", c->upsample);
     json_open_object(f->process ? &process : &text, f->process ? NULL : notation->key);
     if (!notation->write(f->process ? &process : &text, c))
         return arena_printf(a, "%s is not how it is trained", notation->key);
@@ -265,10 +284,13 @@ ForeignText foreign_describe(Arena *a, const char *family, const Config *c)
     ForeignText text;
     for (const char *const *k = f->classes; *k; k++)
         for (const ProcessNotation *const *n = f->notations; *n; n++) {
+            if (enlarges(*k) != (c->upsample > 0) || classifies(*k) != is_classifier(c))
+                continue;
             const char *reason = describe(a, f, *k, *n, c, &text);
             if (!reason) return text;
             reasons = arena_printf(a, "%s\n  %s: %s", reasons, *k, reason);
         }
+    if (!*reasons) fail("%s has no network that does what this model does", family);
     fail("%s cannot express this model; it is told what it can, and then:%s", family,
          reasons);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/support/foreign.h"
+#include "apps/support/run.h"
 #include "nn/published_class.h"
 #include "tensor/error.h"
 
@@ -57,7 +58,8 @@ static Arguments open_arguments(const Json *given, const char *defaults,
 static void finish(Config *c, const char *where)
 {
     bool learned = variance_find(c->variance)->learned;
-    int C = c->unet.channels, out = c->unet.out_channels;
+    int C = config_picture_channels(c), out = c->unet.out_channels;
+    if (is_classifier(c)) return;
     c->loss = learned ? "rescaled_mse" : "mse";
     if (out != C * (learned ? 2 : 1))
         fail("%s: the variance %s needs %d channels out of the network, it has %d", where,

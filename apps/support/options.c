@@ -2,6 +2,7 @@
 #include "apps/support/options.h"
 
 #include <errno.h>
+#include <float.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static const char *show_value(const Option *o)
     Arena *a = scratch();
     const int *ints = o->value;
     const double *reals = o->value;
+    const NumberList *list = o->value;
     const char *text = "";
     switch (o->kind) {
     case OPTION_FLAG: return "";
@@ -31,6 +33,10 @@ static const char *show_value(const Option *o)
     case OPTION_REALS:
         for (int i = 0; i < MAX_LIST && reals[i]; i++)
             text = arena_printf(a, "%s%s%g", text, i ? "," : "", reals[i]);
+        return text;
+    case OPTION_LIST:
+        for (int i = 0; i < list->count; i++)
+            text = arena_printf(a, "%s%s%g", text, i ? "," : "", list->x[i]);
         return text;
     }
     return "";
@@ -84,33 +90,43 @@ static void parse_ints(const Option *o, const char *text)
     while (n < MAX_LIST) out[n++] = 0;
 }
 
-static void parse_reals(const Option *o, const char *text)
+/* x[MAX_LIST], filled up with zeros; returns how many there were. */
+static int parse_numbers(const Option *o, const char *text, double least, double *x,
+                         const char *wanted)
 {
-    double *out = o->value;
     int n = 0;
     for (const char *p = text; ; p++) {
         char *end;
-        double x = strtod(p, &end);
-        if (end == p || !(x > 0) || x > 1e6 || n == MAX_LIST || (*end && *end != ','))
-            bad_value(o, text, "one to eight numbers above 0, like 0.5,1,2");
-        out[n++] = x;
+        double number = strtod(p, &end);
+        if (end == p || !(number >= least) || number > 1e6 || n == MAX_LIST ||
+            (*end && *end != ','))
+            bad_value(o, text, wanted);
+        x[n++] = number;
         if (!*end) break;
         p = end;
     }
-    while (n < MAX_LIST) out[n++] = 0;
+    for (int i = n; i < MAX_LIST; i++) x[i] = 0;
+    return n;
 }
 
 static void parse_value(const Option *o, const char *text)
 {
     char *end;
     double x;
+    NumberList *list = o->value;
     switch (o->kind) {
     case OPTION_FLAG: *(bool *)o->value = true; break;
     case OPTION_INT: *(int *)o->value = (int)parse_long(o, text, INT_MAX); break;
     case OPTION_LONG: *(long *)o->value = parse_long(o, text, LONG_MAX); break;
     case OPTION_TEXT: *(const char **)o->value = text; break;
     case OPTION_INTS: parse_ints(o, text); break;
-    case OPTION_REALS: parse_reals(o, text); break;
+    case OPTION_REALS:
+        parse_numbers(o, text, DBL_MIN, o->value, "one to eight numbers above 0, like 0.5,1,2");
+        break;
+    case OPTION_LIST:
+        list->count = parse_numbers(o, text, 0, list->x,
+                                    "one to eight numbers, not negative, like 0,1,2");
+        break;
     case OPTION_REAL:
         x = strtod(text, &end);
         if (end == text || *end || !(x >= 0) || x > 1e300)

@@ -22,9 +22,12 @@ typedef enum {
     OPTION_TEXT,            /* const char * */
     OPTION_INTS,            /* int[MAX_LIST], 0 at the end: "1,2,2" */
     OPTION_REALS,           /* double[MAX_LIST], 0 at the end: "0.5,1,2" */
+    OPTION_LIST,            /* NumberList, not negative: "0,1,2" */
 } OptionKind;
 
 enum { MAX_LIST = 8 };
+
+typedef struct { int count; double x[MAX_LIST]; } NumberList;
 
 typedef struct {
     const char *name;

@@ -85,7 +85,7 @@ Dataset pictures_load(Arena *a, const char *folder, DatasetPart part)
     if (count == 0) fail("%s holds no PNG files", folder);
 
     Image shape = {0};
-    Dataset d = {.count = count};
+    Dataset d = {.count = count, .whole = true};
     d.pixels = read_pictures(a, folder, names, count, &shape);
     d.height = shape.height, d.width = shape.width, d.channels = shape.channels;
     d.labels = make_labels(a, names, count, &d.classes);

@@ -91,6 +91,22 @@ static void draw_curve(Svg *s, const Curve *c, const Axis *x, const Axis *y,
     svg_path(s, style, path.bytes);
 }
 
+static void draw_marks(Svg *s, const Curve *c, const Axis *x, const Axis *y,
+                       const char *colour)
+{
+    for (int i = 0; c->mark && i < c->count; i++) {
+        if (!shown(x, c->x[i]) || !shown(y, c->y[i])) continue;
+        double h = place(x, c->x[i]), v = place(y, c->y[i]);
+        char style[64], dot[64];
+        snprintf(style, sizeof style,
+                 "stroke='%s' stroke-width='7' stroke-linecap='round'", colour);
+        snprintf(dot, sizeof dot, "M%.1f %.1f h0.01", h, v);
+        svg_path(s, style, dot);
+        snprintf(style, sizeof style, "font-size='11' fill='%s'", colour);
+        svg_text(s, h + 6, v - 6, style, c->mark[i]);
+    }
+}
+
 void plot_write(const char *path, const Plot *p, const Curve curves[], int count)
 {
     Svg s = {.arena = arena_create()};
@@ -108,6 +124,7 @@ void plot_write(const char *path, const Plot *p, const Curve curves[], int count
         char style[64];
         double row = area.y + 14 + 18 * k;
         draw_curve(&s, &curves[k], &x, &y, colour);
+        draw_marks(&s, &curves[k], &x, &y, colour);
         snprintf(style, sizeof style, "font-size='12' fill='%s'", colour);
         svg_text(&s, area.x + area.width + 12, row, style, curves[k].name);
     }

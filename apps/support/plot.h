@@ -14,6 +14,7 @@ typedef struct {
     const char *name;
     const double *x, *y;        /* [count] */
     int count;
+    const char *const *mark;    /* NULL, or [count]: a dot at each point, and its text */
 } Curve;
 
 typedef struct {

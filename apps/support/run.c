@@ -18,8 +18,11 @@ void model_create(Model *m, const Config *c)
 {
     *m = (Model){.config = *c, .params = params_create(), .arena = arena_create()};
     config_own(&m->arena, &m->config);
+    if (!c->pool) m->config.pool = "";
     m->config.unet = complete(&m->config);
-    m->net = unet_init(&m->params, &m->config.unet);
+    if (is_classifier(&m->config))
+        m->classifier = classifier_init(&m->params, &m->config.unet, m->config.pool);
+    else m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
         .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps, c->beta_first,
                                   c->beta_last),
@@ -34,6 +37,8 @@ void model_create(Model *m, const Config *c)
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
     m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);
 }
+
+bool is_classifier(const Config *c) { return c->pool && c->pool[0]; }
 
 enum { BLOCKS = 4, OTHERS = 2, SAMPLING_BLOCKS = 2 };
 
@@ -70,12 +75,23 @@ static void check_network(const SafeTensors *f, const Config *c)
 {
     Params p = params_create();
     UNetConfig u = complete(c);
-    unet_init(&p, &u);
+    if (is_classifier(c)) classifier_init(&p, &u, c->pool);
+    else unet_init(&p, &u);
     checkpoint_check(f, &p, "model");
     params_destroy(&p);
 }
 
-void model_load(Model *m, const char *checkpoint, bool for_training)
+static void check_kind(const Config *c, const char *checkpoint, ModelKind kind)
+{
+    if (kind == MODEL_DENOISER && is_classifier(c))
+        fail("%s is a classifier, which draws nothing; `drift train` makes a model that "
+             "does, and `drift sample RUN --guide` takes a classifier", checkpoint);
+    if (kind == MODEL_CLASSIFIER && !is_classifier(c))
+        fail("%s draws pictures, it does not classify them; `drift classifier` makes a "
+             "model that does", checkpoint);
+}
+
+void model_load(Model *m, const char *checkpoint, ModelKind kind, bool for_training)
 {
     Arena a = arena_create();
     SafeTensors f = safetensors_read(&a, checkpoint);
@@ -84,7 +100,9 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
 
     char *end;
     long steps = strtol(step, &end, 10);
-    if (end == step || *end || steps < 0 || steps > INT64_MAX >> 16) fail("%s: its step is \"%s\"", checkpoint, step);
+    if (end == step || *end || steps < 0 || steps > INT64_MAX >> 16)
+        fail("%s: its step is \"%s\"", checkpoint, step);
+    check_kind(&c, checkpoint, kind);
     check_network(&f, &c);
     model_create(m, &c);
     m->optimizer.step = steps;
@@ -92,24 +110,36 @@ void model_load(Model *m, const char *checkpoint, bool for_training)
     SafeEntry others[OTHERS];
     CheckpointParts parts = list_parts(m, blocks, others);
     if (for_training) checkpoint_load(&f, &m->params, &parts);
+    else if (is_classifier(&c)) checkpoint_load_some(&f, &m->params, blocks + 1, 1);
     else checkpoint_load_some(&f, &m->params, blocks, SAMPLING_BLOCKS);
     arena_destroy(&a);
 }
 
-void model_save(const Model *m, const char *checkpoint)
+static void save(const Model *m, const char *path, const CheckpointParts *parts)
 {
     size_t mark = arena_mark(scratch());
-    CheckpointBlock blocks[BLOCKS];
-    SafeEntry others[OTHERS];
-    CheckpointParts parts = list_parts(m, blocks, others);
     Text config = {.arena = scratch(), .pretty = true};
     config_put(&config, NULL, &m->config);
     const SafeMeta metadata[] = {
         {"step", arena_printf(scratch(), "%ld", m->optimizer.step)},
         {"config", config.bytes},
     };
-    checkpoint_save(checkpoint, &m->params, &parts, metadata, 2);
+    checkpoint_save(path, &m->params, parts, metadata, 2);
     arena_rewind(scratch(), mark);
+}
+
+void model_save(const Model *m, const char *checkpoint)
+{
+    CheckpointBlock blocks[BLOCKS];
+    SafeEntry others[OTHERS];
+    CheckpointParts parts = list_parts(m, blocks, others);
+    save(m, checkpoint, &parts);
+}
+
+void model_save_half(const Model *m, const char *path)
+{
+    CheckpointBlock average = {"ema", m->ema.value[0]};
+    save(m, path, &(CheckpointParts){.blocks = &average, .count = 1, .half = true});
 }
 
 void model_destroy(Model *m)
@@ -176,9 +206,8 @@ void to_bytes(uint8_t *out, const double *x, size_t n)
         out[i] = (uint8_t)lround(fmin(fmax((x[i] + 1) * 127.5, 0), 255));
 }
 
-int *make_labels(Arena *a, const Config *c, int count, int label)
+int *make_labels(Arena *a, int classes, int count, int label)
 {
-    int classes = c->unet.classes;
     if (!classes) return NULL;
     if (label >= classes)
         fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);

@@ -15,12 +15,14 @@
 #include "diffusion/denoiser.h"
 #include "diffusion/timesteps.h"
 #include "nn/checkpoint.h"
+#include "nn/classifier.h"
 #include "nn/ema.h"
 
 typedef struct {
     Config config;
     Params params;
-    UNet net;
+    UNet net;               /* one of these two, */
+    Classifier classifier;  /* if config.pool says so */
     Optimizer optimizer;    /* holds the step */
     Ema ema;                /* one rate */
     Process process;
@@ -31,10 +33,18 @@ typedef struct {
 /* A new model with initial weights. */
 void model_create(Model *m, const Config *c);
 
-/* The model of a checkpoint.  For training everything is loaded, for sampling only the average
- * and the weights. */
-void model_load(Model *m, const char *checkpoint, bool for_training);
+/* Is it a configuration of a classifier, or of a denoiser? */
+bool is_classifier(const Config *c);
+
+/* The model of a checkpoint; fails if it is not of the kind wanted.  For training everything is
+ * loaded, for sampling only the average and the weights, of a classifier only the average. */
+typedef enum { MODEL_ANY, MODEL_DENOISER, MODEL_CLASSIFIER } ModelKind;
+
+void model_load(Model *m, const char *checkpoint, ModelKind kind, bool for_training);
 void model_save(const Model *m, const char *checkpoint);
+
+/* The average weights alone, in half precision: all that a classifier's user loads. */
+void model_save_half(const Model *m, const char *path);
 void model_destroy(Model *m);
 
 /* What RUN/config.json says beside the configuration: where the data is, and how long to
@@ -64,7 +74,7 @@ void run_source(Arena *a, const char *run, const char **source, const char **dat
 void to_bytes(uint8_t *out, const double *x, size_t n);
 
 /* Labels for `count` samples: all `label`, or with label -1 each class in turn, equally many side
- * by side.  NULL for a model without classes. */
-int *make_labels(Arena *a, const Config *c, int count, int label);
+ * by side.  NULL without classes. */
+int *make_labels(Arena *a, int classes, int count, int label);
 
 #endif

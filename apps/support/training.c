@@ -8,120 +8,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "apps/support/png.h"
 #include "apps/support/progress.h"
-#include "diffusion/augment.h"
-#include "diffusion/guidance.h"
-#include "diffusion/sampler.h"
 #include "tensor/error.h"
 
-/* Purposes of random numbers (tensor/random.h). */
-enum { PURPOSE_ORDER = 2, PURPOSE_TIME = 3, PURPOSE_NOISE = 4, PURPOSE_FLIP = 5,
-       PURPOSE_DROPOUT = 6, PURPOSE_LABEL = 7, PURPOSE_AUGMENT = 8 };
-
-/* ---- a batch ----------------------------------------------------------------------- */
-
-void training_open_dataset(Training *t)
-{
-    t->dataset = dataset_load(&t->arena, t->source, t->data, DATASET_TRAIN);
-    t->order = arena_new(&t->arena, uint32_t, (size_t)t->dataset.count);
-    t->epoch = -1;
-}
-
-/* Which picture stands at `place` in the endless sequence of shuffled epochs. */
-static uint32_t picture_at(Training *t, uint64_t place)
-{
-    uint32_t count = (uint32_t)t->dataset.count;
-    long epoch = (long)(place / count);
-    if (epoch != t->epoch) {
-        uint64_t seed = t->model.config.seed;
-        random_permutation(random_stream(seed, PURPOSE_ORDER, (uint64_t)epoch), count,
-                           t->order);
-        t->epoch = epoch;
-    }
-    return t->order[place % count];
-}
-
-/* One picture as numbers in [-1, 1], mirrored or not. */
-static void copy_picture(double *x0, const uint8_t *pixels, const UNetConfig *c,
-                         bool mirror)
-{
-    for (int h = 0; h < c->height; h++)
-        for (int w = 0; w < c->width; w++)
-            for (int k = 0; k < c->channels; k++) {
-                int from = mirror ? c->width - 1 - w : w;
-                *x0++ = pixels[(h * c->width + from) * c->channels + k] / 127.5 - 1;
-            }
-}
-
-/* Moves N pictures, number `first` of the step and on; returns their labels [N, augment]. */
-static const double *augment_pictures(Training *t, double *x0, int N, int first)
-{
-    const Config *c = &t->model.config;
-    const UNetConfig *u = &c->unet;
-    if (c->augment == 0) return NULL;
-    size_t D = (size_t)(u->height * u->width * u->channels);
-    double *label = tape_save(&t->tape, double, (size_t)(N * u->augment));
-    unsigned kinds = augment_kinds(augment_edm);
-    Picture size = {u->height, u->width, u->channels};
-    Random r = random_stream(c->seed, PURPOSE_AUGMENT, (uint64_t)t->model.optimizer.step);
-#pragma omp parallel for schedule(static)
-    for (int n = 0; n < N; n++) {
-        Augment a = augment_draw(kinds, c->augment, &size, r, (uint64_t)(first + n));
-        augment_apply(kinds, &a, &size, x0 + (size_t)n * D, label + n * u->augment);
-    }
-    return label;
-}
-
-/* Samples first ... first+count-1 of the batch of the next step: a function of the seed
- * and the step alone.  Owned by the tape. */
-static Batch make_batch(Training *t, int first, int count)
-{
-    const Config *c = &t->model.config;
-    uint64_t which = (uint64_t)t->model.optimizer.step;
-    size_t N = (size_t)count, skip = (size_t)first;
-    size_t D = (size_t)(c->unet.height * c->unet.width * c->unet.channels);
-    double *x0 = tape_save(&t->tape, double, N * D);
-    double *eps = tape_save(&t->tape, double, N * D);
-    int *label = tape_save(&t->tape, int, N);
-    uint32_t *picture = tape_save(&t->tape, uint32_t, N);
-    Random unlabelled = random_stream(c->seed, PURPOSE_LABEL, which);
-    Random flips = random_stream(c->seed, PURPOSE_FLIP, which);
-    Random noise = random_stream(c->seed, PURPOSE_NOISE, which);
-    uint64_t place = which * (uint64_t)c->batch + skip;
-    for (size_t n = 0; n < N; n++) picture[n] = picture_at(t, place + n);
-#pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        copy_picture(x0 + n * D, t->dataset.pixels + picture[n] * D, &c->unet,
-                     c->flip && random_bits(flips, skip + n) & 1);
-        random_normals(noise, (skip + n) * D, D, eps + n * D);
-        label[n] = c->unet.classes ? t->dataset.labels[picture[n]] : 0;
-        if (random_uniform(unlabelled, skip + n) < c->label_dropout) label[n] = -1;
-    }
-    return (Batch){count, x0, eps, t->levels + skip, c->unet.classes ? label : NULL,
-                   augment_pictures(t, x0, count, first), t->weights + skip};
-}
-
-/* The noise levels of the whole batch. */
-static void draw_levels(Training *t)
-{
-    const Model *m = &t->model;
-    int N = m->config.batch;
-    if (!t->times) {
-        t->times = arena_new(&t->arena, int, (size_t)N);
-        t->levels = arena_new(&t->arena, Level, (size_t)N);
-        t->weights = arena_new(&t->arena, double, (size_t)N);
-    }
-    size_t mark = arena_mark(scratch());
-    double *sigma = arena_new(scratch(), double, (size_t)N);
-    timesteps_draw(&m->timesteps, random_stream(m->config.seed, PURPOSE_TIME,
-                                                (uint64_t)m->optimizer.step),
-                   N, t->times, t->weights, sigma);
-    for (int n = 0; n < N; n++)
-        t->levels[n] = sigma[n] > 0 ? conditioning_level(&m->process.conditioning, 1, sigma[n])
-                                    : schedule_level(&m->process.schedule, t->times[n]);
-    arena_rewind(scratch(), mark);
-}
+enum { PURPOSE_DROPOUT = 6 };       /* of random numbers (tensor/random.h) */
 
 /* ---- a step ------------------------------------------------------------------------ */
 
@@ -130,12 +20,12 @@ static Var *put_on_tape(Training *t, int first, int count, Batch *b)
 {
     Model *m = &t->model;
     tape_reset(&t->tape);
-    *b = make_batch(t, first, count);
+    *b = training_batch(t, first, count);
     Pass pass = pass_training(&t->tape, &m->params,
                               random_stream(m->config.seed, PURPOSE_DROPOUT,
                                             (uint64_t)m->optimizer.step));
     pass.first = (uint64_t)first;
-    return objective_loss(&pass, &m->net, &m->process, b);
+    return t->task->losses(t, &pass, b, first);
 }
 
 /* Adds the losses of samples first ... first+N-1, those that are finite, to the sums by
@@ -166,7 +56,7 @@ double training_gradient(Training *t)
     int part = c->micro_batch ? c->micro_batch : c->batch;
     double total = 0;
     params_zero_grad(&t->model.params);
-    draw_levels(t);
+    training_draw_levels(t);
     for (int first = 0; first < c->batch; first += part) {
         Batch b;
         int count = c->batch - first < part ? c->batch - first : part;
@@ -245,15 +135,15 @@ static bool logs_at(long step)
     return step <= 10 || step % (step < 500 ? 10 : 100) == 0;
 }
 
-static void put_quartiles(Training *t, Text *line)
+/* Sums since the last line, by quartile of t, as means. */
+static void put_quartiles(const Training *t, Text *line, const char *key,
+                          const double sum[])
 {
-    json_open_array(line, "quartiles");
+    json_open_array(line, key);
     for (int q = 0; q < QUARTILES; q++) {
         if (t->loss_count[q])
-            json_put_number(line, NULL, t->loss_sum[q] / (double)t->loss_count[q]);
-        else
-            json_put_null(line, NULL);
-        t->loss_sum[q] = 0, t->loss_count[q] = 0;
+            json_put_number(line, NULL, sum[q] / (double)t->loss_count[q]);
+        else json_put_null(line, NULL);
     }
     json_close(line);
 }
@@ -266,7 +156,8 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_put_integer(&line, "step", t->model.optimizer.step);
     json_put_number(&line, "loss", loss);
     json_put_number(&line, "smoothed", t->smooth);
-    put_quartiles(t, &line);
+    put_quartiles(t, &line, "quartiles", t->loss_sum);
+    if (is_classifier(&t->model.config)) put_quartiles(t, &line, "accuracy", t->right);
     json_put_number(&line, "spike", t->spike);
     json_put_integer(&line, "skipped", t->skipped);
     t->spike = 0;
@@ -280,38 +171,19 @@ static void write_log(Training *t, double loss, double norm, double rate)
     json_close(&line);
     text_printf(&line, "\n");
     log_write(&t->log, line.bytes, line.length);
+    for (int q = 0; q < QUARTILES; q++)
+        t->loss_sum[q] = t->right[q] = t->loss_count[q] = 0;
     arena_rewind(scratch(), mark);
 }
 
-/* Draws eight images of each class (eight rows, if there are no classes) from the same
- * noise every time, in a few DDIM steps. */
-static void draw(Training *t)
+/* Seconds that the task's pictures took. */
+static double draw(Training *t)
 {
-    enum { COLUMNS = 8, MOST_ROWS = 16, STEPS = 25 };
-    const Config *c = &t->model.config;
-    Arena a = arena_create();
     double start = seconds_now();
-    int rows = c->unet.classes ? c->unet.classes : COLUMNS;
-    int count = COLUMNS * (rows < MOST_ROWS ? rows : MOST_ROWS);
-    NetworkDenoiser d = network_denoiser(&t->model.net, &t->model.params,
-                                         t->model.ema.value[0], &t->model.process);
-    int steps = c->diffusion_steps < STEPS ? c->diffusion_steps : STEPS;
-    Schedule s = schedule_respace(&a, &t->model.process.schedule,
-                                  arena_printf(&a, "%d", steps));
-    /* With eta 1 the noise on the way washes out what an untrained network gets wrong. */
-    SamplingOptions o = {.sampler = sampler_find("ddim"), .eta = 1};
-    ClassifierFree guided = classifier_free(&d.base, config_guidance(c));
-    double *x = arena_new(&a, double, (size_t)count * d.base.size);
-    uint8_t *bytes = arena_new(&a, uint8_t, (size_t)count * d.base.size);
-    sample(&guided.base, &s, &o, (Crowd){0, count, make_labels(&a, c, count, -1)}, x);
-    to_bytes(bytes, x, (size_t)count * d.base.size);
-    Pictures drawn = {count, c->unet.height, c->unet.width, c->unet.channels, bytes};
-    Image grid = image_grid(&a, &drawn, COLUMNS, 2);
-    png_write(arena_printf(&a, "%s/samples/%06ld.png", t->folder,
-                           t->model.optimizer.step), &grid);
-    network_denoiser_destroy(&d);
-    arena_destroy(&a);
-    t->drawing += seconds_now() - start;
+    if (t->task->draw) t->task->draw(t);
+    double took = seconds_now() - start;
+    t->drawing += took;
+    return took;
 }
 
 /* ---- the loop ---------------------------------------------------------------------- */
@@ -350,19 +222,18 @@ int training_run(Training *t)
         long step = m->optimizer.step;
         t->seconds += now - start;
 
-        char details[64];
-        snprintf(details, sizeof details, "loss %.4f  %.0f images/s", t->smooth,
-                 m->config.batch / (now - start));
-        progress_show(&progress, step, t->steps, fraction_done(t), details);
+        size_t mark = arena_mark(scratch());
+        progress_show(&progress, step, t->steps, fraction_done(t),
+                      arena_printf(scratch(), "%s  %.0f images/s", t->task->describe(t),
+                                   m->config.batch / (now - start)));
+        arena_rewind(scratch(), mark);
         if (logs_at(step)) {
             write_log(t, loss, norm,
                       (double)((step - logged) * m->config.batch) / (now - last_log));
             last_log = now, logged = step;
         }
         if (step >= next_drawing && 25 * (t->drawing + last_drawing) < now - begin) {
-            double before = t->drawing;
-            draw(t);
-            last_drawing = t->drawing - before;
+            last_drawing = draw(t);
             next_drawing = step + step / 3;
         }
         if (now - last_save > t->save_seconds) {

@@ -1,12 +1,17 @@
 /* Training a model on a data set, in a run folder.
  *
- * One step draws a batch, noises it, lets the network guess the noise, goes backwards and
- * moves the weights.  All that is random in it is a function of (seed, step), so a run
- * that was stopped and resumed ends in the same bytes as one that was not.
+ * One step draws a batch, noises it, lets the network guess (a denoiser the noise, a
+ * classifier the class: that is the Task), goes backwards and moves the weights.  All
+ * that is random in it is a function of (seed, step), so a run that was stopped and
+ * resumed ends in the same bytes as one that was not.
  *
  * Around the steps: a progress line, the log, pictures at growing intervals (at most a
- * twenty-fifth of the time), a checkpoint every minute, and leaving in order on Ctrl-C.
- * */
+ * twenty-fifth of the time), a checkpoint every minute, and leaving in order on
+ * Ctrl-C.
+ *
+ *     training.c     the loop and its step         denoising.c    the task of drift train
+ *     batch.c        what a step learns from       classifying.c  of drift classifier
+ *     begin.c        from a command line to the loop */
 #ifndef APPS_SUPPORT_TRAINING_H
 #define APPS_SUPPORT_TRAINING_H
 
@@ -15,7 +20,22 @@
 
 enum { QUARTILES = 4, MOST_SKIPPED = 10 };
 
+typedef struct Training Training;
+
 typedef struct {
+    const char *command;        /* "train" */
+    ModelKind kind;
+    /* The loss [N] of each sample, the batch's number `first` and on. */
+    Var *(*losses)(Training *t, Pass *pass, const Batch *b, int first);
+    void (*draw)(Training *t);  /* writes RUN/samples/STEP.png; or NULL */
+    /* What the progress line tells beside the speed. */
+    const char *(*describe)(const Training *t);
+} Task;
+
+extern const Task denoising, classifying;
+
+struct Training {
+    const Task *task;
     const char *folder;         /* of the run */
     const char *source, *data;  /* what was asked for, as dataset_load takes it */
     long steps;                 /* stop after so many in all; 0: no limit */
@@ -40,12 +60,23 @@ typedef struct {
     long skipped;               /* steps left out in this process, as not finite ... */
     int skipped_in_a_row;       /* ... and since the last that was not */
     double loss_sum[QUARTILES]; /* by quartile of t, since the last line of the log */
+    double right[QUARTILES];    /* of a classifier: how many it got right, likewise */
+    double accuracy;            /* likewise an average, over the last fifty steps or so */
     long loss_count[QUARTILES];
     double drawing;             /* seconds spent on pictures in this process */
-} Training;
+};
 
-/* Loads t->source from t->data; t->arena must exist. */
-void training_open_dataset(Training *t);
+/* Loads t->source from t->data, shrunk; t->arena must exist. */
+void training_open_dataset(Training *t, int shrink);
+
+/* Draws the noise levels of the next step's batch, then samples first ... first+count-1
+ * of it, owned by the tape. */
+void training_draw_levels(Training *t);
+Batch training_batch(Training *t, int first, int count);
+
+/* Pictures x [N, H, W, C] as a network with config.upsample is shown them; owned by the
+ * arena. */
+SmallPictures small_pictures(Arena *a, const Config *c, int C, const double *x, int N);
 
 /* Leaves the gradient of the next step's loss in params.grad; returns the loss. */
 double training_gradient(Training *t);
