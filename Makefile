@@ -15,6 +15,7 @@
 #          DEBUG=1           sanitizers, and dead memory filled with NaN
 #          COVERAGE=1        count how often each line runs
 #          REFERENCE=1       the plain kernels instead of the fast ones
+#          WINOGRAD=0        3x3 convolutions as plain sums of products
 #          PORTABLE=1        for any machine of this architecture, not just this one
 #          CC=clang
 REAL      ?= float
@@ -23,6 +24,7 @@ DEBUG     ?= 0
 REFERENCE ?= 0
 COVERAGE  ?= 0
 FUZZ      ?= 0
+WINOGRAD  ?= 1
 PORTABLE  ?= 0
 ONLY      ?=
 
@@ -51,6 +53,10 @@ endif
 ifeq ($(REFERENCE),1)
   CFLAGS += -DREFERENCE
   B := $B-reference
+endif
+ifeq ($(WINOGRAD),0)
+  CFLAGS += -DNO_WINOGRAD
+  B := $B-plain
 endif
 ifeq ($(PORTABLE),1)
   B := $B-portable

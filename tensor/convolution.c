@@ -10,6 +10,8 @@
  * reached, ((h + pad - i) / stride, (w + pad - j) / stride), if that is a whole number.
  * So both kinds of patch follow one rule, row = (h * scale + shift + sign * i) / divisor.
  *
+ * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h, direct.h.
+ *
  * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
  * patch is K*K runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
  * NHWC. */
@@ -20,6 +22,13 @@
 #include "tensor/direct.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
+#include "tensor/winograd.h"
+
+#ifdef NO_WINOGRAD
+enum { WINOGRAD = 0 };
+#else
+enum { WINOGRAD = 1 };
+#endif
 
 typedef struct {
     int H, W, C;                        /* the image that is read */
@@ -115,6 +124,10 @@ void convolution(Real *y, const Real *x, const Real *w, const Real *b,
     convolution_reference(y, x, w, b, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_forward(y, x, w, b, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_forward(y, x, w, b, g);
         return;
@@ -134,6 +147,10 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
     convolution_backward_input_reference(dx, dy, w, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_backward_input(dx, dy, w, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_backward_input(dx, dy, w, g);
         return;
@@ -153,6 +170,10 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
     convolution_backward_weight_reference(dw, dy, x, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_backward_weight(dw, dy, x, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_backward_weight(dw, dy, x, g);
         return;
