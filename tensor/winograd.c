@@ -131,15 +131,6 @@ static Values new_values(int tiles, int channels)
     return v;
 }
 
-static Vector load(const Real *x)
-{
-    Vector v;
-    memcpy(&v, x, sizeof v);
-    return v;
-}
-
-static void store(Real *x, Vector v) { memcpy(x, &v, sizeof v); }
-
 /* The values of tile t from `size` x `size` numbers of x [N, H, W, C], the first of them
  * `before` rows and columns in front of the tile's corner; outside the image they are 0.
  * `transform` takes them to IN, along one axis. */
@@ -158,7 +149,7 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
             if (left + j >= 0 && left + j < grid->W)
                 for (int i = top < 0 ? -top : 0; i < rows; i++) {
                     int pixel = (top + i) * grid->W + left + j;
-                    d[i] = load(image + (size_t)pixel * (size_t)C + c);
+                    d[i] = vector_load(image + (size_t)pixel * (size_t)C + c);
                 }
             transform(d, 1, columns[j]);
         }
@@ -166,7 +157,7 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
         for (int i = 0; i < IN; i++) {
             Vector row[IN];
             transform(&columns[0][i], IN, row);
-            for (int j = 0; j < IN; j++, to += v->tiles * v->width) store(to, row[j]);
+            for (int j = 0; j < IN; j++, to += v->tiles * v->width) vector_store(to, row[j]);
         }
     }
 }
@@ -201,11 +192,11 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
         size_t pixel = row0 * (size_t)grid->W + (size_t)corner.column;
         for (int o = 0; o < O; o += LANES) {
             const Real *from = m->at + (size_t)t * m->width + o;
-            Vector across[IN][OUT], b = bias ? load(bias + o) : (Vector){0};
+            Vector across[IN][OUT], b = bias ? vector_load(bias + o) : (Vector){0};
             for (int i = 0; i < IN; i++) {
                 Vector row[IN];
                 for (int j = 0; j < IN; j++, from += m->tiles * m->width)
-                    row[j] = load(from);
+                    row[j] = vector_load(from);
                 output_of_points(row, 1, across[i]);
             }
             for (int j = 0; j < width; j++) {
@@ -213,7 +204,7 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
                 output_of_points(&across[0][j], OUT, column);
                 for (int i = 0; i < rows; i++) {
                     Real *to = y + (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
-                    store(to, accumulate ? load(to) + column[i] : column[i] + b);
+                    vector_store(to, accumulate ? vector_load(to) + column[i] : column[i] + b);
                 }
             }
         }
@@ -249,8 +240,8 @@ multiply(const Real *v, size_t v_row, size_t C, const Real *panel, Real *m, size
         Real *to = m;
 #pragma GCC unroll 12
         for (int i = 0; i < MR; i++, to += m_row) {
-            store(to, begin ? load(to) + m0[i] : m0[i]);
-            if (wide) store(to + LANES, begin ? load(to + LANES) + m1[i] : m1[i]);
+            vector_store(to, begin ? vector_load(to) + m0[i] : m0[i]);
+            if (wide) vector_store(to + LANES, begin ? vector_load(to + LANES) + m1[i] : m1[i]);
         }
     }
 }
@@ -351,11 +342,11 @@ static Real *pack_filters(const Real *w, const Convolution *g, bool back)
             Vector taps[TAPS * TAPS], u[PLACES];
             for (int i = 0; i < TAPS * TAPS; i++)
                 taps[i] = back
-                    ? load(w + (size_t)c * filter + (size_t)((8 - i) * g->C + o))
+                    ? vector_load(w + (size_t)c * filter + (size_t)((8 - i) * g->C + o))
                     : gather(w + (size_t)o * filter + (size_t)(i * g->C + c), filter);
             filter_values(taps, u);
             Real *to = filters + (size_t)(o / NR) * panel_size(C) + c * NR + o % NR;
-            for (int k = 0; k < PLACES; k++, to += place) store(to, u[k]);
+            for (int k = 0; k < PLACES; k++, to += place) vector_store(to, u[k]);
         }
     return filters;
 }
@@ -400,8 +391,8 @@ correlate(const Real *dm, size_t dm_row, const Real *v, size_t v_row, size_t til
     }
 #pragma GCC unroll 12
     for (int i = 0; i < ROWS; i++, du += C) {
-        store(du, add ? load(du) + u0[i] : u0[i]);
-        if (wide) store(du + LANES, add ? load(du + LANES) + u1[i] : u1[i]);
+        vector_store(du, add ? vector_load(du) + u0[i] : u0[i]);
+        if (wide) vector_store(du + LANES, add ? vector_load(du + LANES) + u1[i] : u1[i]);
     }
 }
 
@@ -446,9 +437,9 @@ static void write_filters(Real *dw, const Real *du, size_t parts, const Convolut
             Vector u[PLACES], across[IN][TAPS];
             for (size_t k = 0; k < PLACES; k++) {
                 const Real *from = du + k * place + (size_t)o * C + c;
-                u[k] = load(from);
+                u[k] = vector_load(from);
                 for (size_t p = 1; p < parts; p++)
-                    u[k] += load(from + p * PLACES * place);
+                    u[k] += vector_load(from + p * PLACES * place);
             }
             for (int i = 0; i < IN; i++) filter_of_points(u + i * IN, 1, across[i]);
             for (int j = 0; j < TAPS; j++) {
@@ -456,7 +447,7 @@ static void write_filters(Real *dw, const Real *du, size_t parts, const Convolut
                 filter_of_points(&across[0][j], TAPS, column);
                 for (int i = 0; i < TAPS; i++) {
                     Real *to = dw + ((size_t)o * 9 + (size_t)(i * TAPS + j)) * C + c;
-                    store(to, load(to) + column[i]);
+                    vector_store(to, vector_load(to) + column[i]);
                 }
             }
         }
@@ -473,6 +464,7 @@ void winograd_backward_weight(Real *dw, const Real *dy, const Real *x,
     Grid grid = make_grid(g);
     int tiles = g->N * grid.down * grid.across, parts = MOST;
     while (parts > 2 && (tiles < parts * LONG || (size_t)parts * size > ROOM)) parts /= 2;
+    if (parts > tiles) parts = tiles;
     Real *du = arena_new(scratch(), Real, (size_t)parts * size);
 #pragma omp parallel for schedule(dynamic)
     for (int p = 0; p < parts; p++) {
