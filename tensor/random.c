@@ -85,6 +85,16 @@ static double to_unit(uint32_t bits) { return (bits + 0.5) / 4294967296.0; }
 
 double random_uniform(Random r, uint64_t index) { return to_unit(random_bits(r, index)); }
 
+void random_uniforms(Random r, uint64_t first, size_t n, double *out)
+{
+    uint32_t bits[4 * MANY];
+    for (size_t k = 0, count; k < n; k += count) {
+        count = n - k < 4 * MANY ? n - k : 4 * MANY;
+        random_bits_run(r, first + k, count, bits);
+        for (size_t i = 0; i < count; i++) out[k + i] = to_unit(bits[i]);
+    }
+}
+
 /* The high half of n * bits: each value within 1 in 2^32/n of equally likely. */
 uint32_t random_below(Random r, uint64_t index, uint32_t n)
 {

@@ -5,6 +5,32 @@
 
 #include "tensor/error.h"
 
+/* Images of noise, times over the schedule, classes in turn: costs are equal. */
+static void make_data(Example *e)
+{
+    const UNetConfig *c = &e->model.config.unet;
+    if (!e->batch) e->batch = e->model.config.batch;
+    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);
+    Arena *a = &e->model.arena;
+    double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
+    Level *level = arena_new(a, Level, N);
+    int *label = arena_new(a, int, N);
+    random_normals(random_stream(0, 0, 0), 0, size, x0);
+    random_normals(random_stream(0, 0, 1), 0, size, eps);
+    for (size_t n = 0; n < N; n++) {
+        int t = (int)(n * (size_t)e->model.config.diffusion_steps / N);
+        level[n] = schedule_level(&e->model.process.schedule, t);
+        label[n] = c->classes ? (int)n % c->classes : 0;
+    }
+    e->data = (Batch){e->batch, x0, eps, level, label, NULL, NULL};
+}
+
+void example_create(Example *e, const Config *c)
+{
+    model_create(&e->model, c);
+    make_data(e);
+}
+
 /* As `drift train` makes it for a data set of such images. */
 static void create_from_preset(Example *e, const char *name)
 {
@@ -22,7 +48,7 @@ static void create_from_preset(Example *e, const char *name)
     u->classes = e->classes;
     c.preset = name;
     c.dataset = "random images";
-    model_create(&e->model, &c);
+    example_create(e, &c);
 }
 
 void example_open(Example *e, const char *what, const Option options[])
@@ -32,24 +58,8 @@ void example_open(Example *e, const char *what, const Option options[])
         if (options_given(options, "size") || options_given(options, "classes"))
             fail_usage("--size and --classes are for presets; %s has its own", what);
         model_load(&e->model, run_checkpoint(scratch(), what), false);
+        make_data(e);
     }
-
-    /* Images of noise, times over the schedule, classes in turn: costs are equal. */
-    const UNetConfig *c = &e->model.config.unet;
-    if (!e->batch) e->batch = e->model.config.batch;
-    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * c->channels);
-    Arena *a = &e->model.arena;
-    double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
-    Level *level = arena_new(a, Level, N);
-    int *label = arena_new(a, int, N);
-    random_normals(random_stream(0, 0, 0), 0, size, x0);
-    random_normals(random_stream(0, 0, 1), 0, size, eps);
-    for (size_t n = 0; n < N; n++) {
-        int t = (int)(n * (size_t)e->model.config.diffusion_steps / N);
-        level[n] = schedule_level(&e->model.process.schedule, t);
-        label[n] = c->classes ? (int)n % c->classes : 0;
-    }
-    e->data = (Batch){e->batch, x0, eps, level, label, NULL, NULL};
 }
 
 Var *example_loss(Example *e, Tape *t)
