@@ -8,7 +8,8 @@
 # make fuzz       damaged files for every reader     make fuzz MINUTES=10 ONLY=png
 # make coverage   which lines of readers and checkpoints do the tests reach?
 # make layers     prove that no layer includes a header of a later one
-# make bench      time the kernels against their references
+# make bench      time the kernels and a step
+# make bench-vs   the same step beside PyTorch's, if there is one: PYTHON=...
 #
 # Options: REAL=double       the whole engine in double precision
 #          OMP=0             without threads
@@ -158,6 +159,8 @@ coverage:
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
+bench-vs: $B/bench/step
+	@bench/versus $<
 
 # An include names its layer, so the rule "only itself and the layers before" is a grep.
 layers:
@@ -168,8 +171,7 @@ layers:
 clean:
 	rm -rf build
 
-
 .PHONY: proofs drift mnist test golden check mutants torture fuzz fuzzed covered coverage bench \
-        layers clean
+        bench-vs layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

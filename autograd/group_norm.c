@@ -18,11 +18,13 @@
  * That is how a network modulates its channels by the noise level (adaptive group
  * normalisation, Dhariwal & Nichol 2021).
  *
- * Pixels lie one after the other, channels inside.  Sums are first taken per channel, then over
- * the channels of a group; forward is one multiply-add a number, u = scale[c] x + shift[c].
+ * Pixels lie one after the other, channels inside.  Sums are first taken per channel,
+ * then over the channels of a group; forward is one multiply-add a number, u = scale[c] x
+ * + shift[c].
  *
- * Few channels make short inner loops, so several pixels side by side are treated as one with
- * as many times the channels (Rows): what belongs to a channel is repeated for each. */
+ * Few channels make short inner loops, so several pixels side by side are treated as one
+ * with as many times the channels (Rows): what belongs to a channel is repeated for each.
+ * */
 #include "autograd/ops.h"
 
 #include <string.h>
@@ -113,7 +115,8 @@ static void fold(const Rows *r, Real *row, double *channel)
 enum { SHORT = 32 };
 
 /* Fills mean[C] and rstd[C] of one sample. */
-static void find_statistics(const Real *x, const Rows *r, const Args *s, Real *mean, Real *rstd)
+static void find_statistics(const Real *x, const Rows *r, const Args *s, Real *mean,
+                            Real *rstd)
 {
     size_t mark = arena_mark(scratch()), C = (size_t)r->C;
     double *sum = arena_new(scratch(), double, C);
@@ -188,11 +191,12 @@ typedef struct {
 } Sample;
 
 /* Fills du [rows, width], and the sums of du and du xhat by channel. */
-static void find_du(const Sample *s, bool activate, Real *du, double *sum_du, double *sum_dux)
+static void find_du(const Sample *s, bool activate, Real *du, double *sum_du,
+                    double *sum_dux)
 {
     const Rows *r = &s->rows;
-    const Real *x = s->x, *dy = s->dy, *gamma = s->gamma, *beta = s->beta, *mean = s->mean,
-               *rstd = s->rstd;
+    const Real *x = s->x, *dy = s->dy, *mean = s->mean, *rstd = s->rstd;
+    const Real *gamma = s->gamma, *beta = s->beta;
     size_t mark = arena_mark(scratch());
     Real *row = arena_new(scratch(), Real, (size_t)r->width);
     Real *row_x = arena_new(scratch(), Real, (size_t)r->width);
@@ -246,7 +250,8 @@ static void add_dx(const Sample *s, int G, const Real *du, const double *sum_du,
 }
 
 /* Sample n: its sums by channel, and, if wanted, its dx. */
-static void sample_backward(const Var *y, int n, double *sum_du, double *sum_dux, Real *dx)
+static void sample_backward(const Var *y, int n, double *sum_du, double *sum_dux,
+                            Real *dx)
 {
     const Args *args = y->args;
     size_t mark = arena_mark(scratch()), size = y->size / (size_t)y->shape.dim[0];

@@ -2,9 +2,10 @@
  *
  *     build/<config>/bench/step --config mnist-small --mode train --steps 10 --json
  *
- * Three U-Nets of Ho 2020's kind on random images, trained by Adam on the squared error of
- * the noise, or drawing from noise by ancestral sampling.  bench/pytorch_step.py runs the
- * same networks in PyTorch and prints the same fields; `make bench-vs` runs both in turn. */
+ * Three U-Nets of Ho 2020's kind on random images, trained by Adam on the squared error
+ * of the noise, or drawing from noise by ancestral sampling.  bench/pytorch_step.py runs
+ * the same networks in PyTorch and prints the same fields; `make bench-vs` runs both in
+ * turn. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,22 @@ typedef struct {
 #define STYLE .style = {.heads = 1, .groups = 32}
 static const Net nets[] = {
     {"mnist-small", 64, 1623169,
-     {.height = 32, .width = 32, .channels = 1, .base = 32, .mult = {1, 2, 2}, .blocks = 2,
-      .attention = {8}, STYLE}},
+     {.height = 32, .width = 32, .channels = 1, .base = 32, .mult = {1, 2, 2},
+      .blocks = 2, .attention = {8}, STYLE}},
     {"mnist-base", 64, 8949761,
-     {.height = 32, .width = 32, .channels = 1, .base = 64, .mult = {1, 2, 2, 2}, .blocks = 2,
-      .attention = {16}, STYLE}},
+     {.height = 32, .width = 32, .channels = 1, .base = 64, .mult = {1, 2, 2, 2},
+      .blocks = 2, .attention = {16}, STYLE}},
     {"cifar-ddpm", 16, 35746307,
-     {.height = 32, .width = 32, .channels = 3, .base = 128, .mult = {1, 2, 2, 2}, .blocks = 2,
-      .attention = {16}, STYLE}},
+     {.height = 32, .width = 32, .channels = 3, .base = 128, .mult = {1, 2, 2, 2},
+      .blocks = 2, .attention = {16}, STYLE}},
 };
 
 static const Net *find_net(const char *name)
 {
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
         if (strcmp(nets[i].name, name) == 0) return &nets[i];
-    fail_usage("there is no network %s; there are mnist-small, mnist-base and cifar-ddpm", name);
+    fail_usage("there is no network %s; there are mnist-small, mnist-base and cifar-ddpm",
+               name);
 }
 
 typedef struct {
@@ -119,8 +121,8 @@ static void count_flops(Tape *t, void (*f)(Var *), Var *y)
     f(y);
 }
 
-/* Seconds since the process was started, by the kernel's count: field 22 of its status; 0 if there
- * is no such file. */
+/* Seconds since the process was started, by the kernel's count: field 22 of its status; 0
+ * if there is no such file. */
 static double process_age(void)
 {
     char text[1024] = "";
@@ -149,7 +151,8 @@ static Result measure(const Net *net, const Config *c, const Plan *plan)
     Work w;
     prepare(&w, c);
     require(plan->size || plan->base || w.e.model.params.size == net->params,
-            "%s has %zu parameters, not %zu", net->name, w.e.model.params.size, net->params);
+            "%s has %zu parameters, not %zu", net->name, w.e.model.params.size,
+            net->params);
     void (*step)(Work *) = training ? train : infer;
     Tape *tape = training ? &w.tape : &w.denoiser.tape;
     Result r = {0};
@@ -157,7 +160,7 @@ static Result measure(const Net *net, const Config *c, const Plan *plan)
     tape->watcher = &r.gflop;
     step(&w);
     r.first = process_age();
-    r.gflop *= (training ? 3 : 1) * 1e-9;     /* backward is two products for each of forward */
+    r.gflop *= (training ? 3 : 1) * 1e-9;   /* backward: two products for each forward */
     tape->watch = NULL;
     double *ms = arena_new(scratch(), double, (size_t)plan->steps);
     for (int i = 0; i < plan->steps; i++) {
@@ -193,8 +196,9 @@ static void print(const Result *r, const Plan *plan, int batch)
     json_close(&t);
     if (plan->json) printf("%s\n", t.bytes);
     else
-        printf("%s %s, %d images, %s: %.1f ms a step (least %.1f), %.1f images/s, %.0f GFLOP/s of "
-               "%.0f, %.0f MB, first step after %.2f s\n", plan->config, plan->mode, batch,
+        printf("%s %s, %d images, %s: %.1f ms a step (least %.1f), %.1f images/s, "
+               "%.0f GFLOP/s of %.0f, %.0f MB, first step after %.2f s\n",
+               plan->config, plan->mode, batch,
                parallel_describe(), r->median, r->least, batch / r->median * 1e3,
                r->gflop / r->median * 1e3, r->peak, r->resident, r->first);
 }
@@ -205,17 +209,19 @@ int main(int argc, char **argv)
     Plan plan = {.config = "mnist-small", .mode = "train", .steps = 10};
     const char *words[1];
     Option options[] = {
-        {"config", OPTION_TEXT, &plan.config, "NAME", "mnist-small, mnist-base or cifar-ddpm", 0},
+        {"config", OPTION_TEXT, &plan.config, "NAME", "the network, one of three", 0},
         {"mode", OPTION_TEXT, &plan.mode, "MODE", "train or infer", 0},
         {"batch", OPTION_INT, &plan.batch, "N", "images; 0: the network's own number", 0},
         {"size", OPTION_INT, &plan.size, "N", "pixels a side; 0: 32", 0},
-        {"base", OPTION_INT, &plan.base, "N", "channels at the top; 0: the network's own", 0},
+        {"base", OPTION_INT, &plan.base, "N", "channels at the top; 0: its own", 0},
         {"threads", OPTION_INT, &plan.threads, "N", "0: one for each core", 0},
         {"steps", OPTION_INT, &plan.steps, "N", "steps to time, after one to warm up", 0},
         {"json", OPTION_FLAG, &plan.json, NULL, "print one line of JSON", 0},
         {0},
     };
-    Usage usage = {"step [options]", "Times steps of one of three U-Nets on random images.", 0};
+    Usage usage = {"step [options]",
+                   "Times steps of a U-Net on random images: mnist-small, mnist-base or\n"
+                   "cifar-ddpm.", 0};
     options_parse(argc, argv, &usage, options, words);
     if (plan.steps < 1) fail_usage("--steps must be at least 1");
     if (strcmp(plan.mode, "train") != 0 && strcmp(plan.mode, "infer") != 0)

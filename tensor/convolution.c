@@ -7,11 +7,12 @@
  *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w, O and C swapped [KKO, C]
  *
  * In the last line tap i of row h of the input is the row of the output that it reached,
- * (h + pad - i) / stride, if that is a whole number.  With a stride of 2 it is so for some
- * taps at even rows and for the others at odd ones: each remainder is a product of its own
- * (Phase), with fewer taps.
+ * (h + pad - i) / stride, if that is a whole number.  With a stride of 2 it is so for
+ * some taps at even rows and for the others at odd ones: each remainder is a product of
+ * its own (Phase), with fewer taps.
  *
- * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h, direct.h.
+ * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h,
+ * direct.h.
  *
  * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
  * patch is K*K runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
@@ -36,7 +37,7 @@ typedef struct {
     int H, W, C;                        /* the image that is read */
     int GH, GW;                         /* the grid of patches */
     int KH, KW;                         /* the taps of a patch */
-    int scale, sign, top, left;         /* tap i of patch h is row h*scale + top + sign*i */
+    int scale, sign, top, left;         /* tap i of patch h: row h*scale + top + sign*i */
 } Patches;
 
 static Patches forward_patches(const Convolution *g)
@@ -88,8 +89,8 @@ static void pack_patches_b(const Operand *x, int o0, int no, int k0, int nk,
     copy_patches(x->data, x->geometry, k0, nk, o0, no, out, k_step);
 }
 
-/* The rows (or columns) of dx that leave the same remainder: first, first + stride, ...; and
- * the taps that reach them: tap, tap + stride, ... */
+/* The rows (or columns) of dx that leave the same remainder: first, first + stride, ...;
+ * and the taps that reach them: tap, tap + stride, ... */
 typedef struct { int first, rows, tap, taps; } Phase;
 
 static Phase phase_of(const Convolution *g, int remainder, int size)
@@ -125,7 +126,8 @@ static bool is_pointwise(const Convolution *g)
 }
 
 /* dx += sum [N, down.rows, across.rows, C], at the pixels of the phases. */
-static void scatter(Real *dx, const Real *sum, const Convolution *g, Phase down, Phase across)
+static void scatter(Real *dx, const Real *sum, const Convolution *g, Phase down,
+                    Phase across)
 {
 #pragma omp parallel for schedule(static)
     for (int row = 0; row < g->N * down.rows; row++) {
@@ -145,8 +147,9 @@ static void backward_phase(Real *dx, const Real *dy, const Real *w, const Convol
     if (!down.taps || !across.taps) return;
     SwappedFilters swapped = {g, down, across};
     Operand filters = {.pack = pack_swapped_filters, .data = w, .geometry = &swapped};
-    Patches p = {g->OH, g->OW, g->O, down.rows, across.rows, down.taps, across.taps, 1, -1,
-                 (down.first + g->pad) / g->stride, (across.first + g->pad) / g->stride};
+    Patches p = {g->OH, g->OW, g->O, down.rows, across.rows, down.taps, across.taps, 1,
+                 -1, (down.first + g->pad) / g->stride,
+                 (across.first + g->pad) / g->stride};
     Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
     size_t mark = arena_mark(scratch());
@@ -198,7 +201,8 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
     }
     for (int row = 0; row < g->stride && row < g->H; row++)
         for (int column = 0; column < g->stride && column < g->W; column++)
-            backward_phase(dx, dy, w, g, phase_of(g, row, g->H), phase_of(g, column, g->W));
+            backward_phase(dx, dy, w, g, phase_of(g, row, g->H),
+                           phase_of(g, column, g->W));
 }
 
 void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,

@@ -15,9 +15,9 @@
  *     MR [ strip 1 ]  x k |panel|   ->  MR x NR      c[i] += a[i][k] * b[k][0..NR)
  *     MR [ strip 2 ]      +-----+
  *
- * Packing copies a factor into the order in which the innermost loop reads it, strips with
- * their rows KC apart.  It is paid once and saves at each use, so a factor that lies well
- * already and is not used often is read where it lies.
+ * Packing copies a factor into the order in which the innermost loop reads it, strips
+ * with their rows KC apart.  It is paid once and saves at each use, so a factor that lies
+ * well already and is not used often is read where it lies.
  *
  * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts,
  * each summed on its own and then added in order. */
@@ -32,8 +32,8 @@
 /* ---- operands ---------------------------------------------------------------------- */
 
 /* out[k * k_step + o] = in[o * outer_stride + k], by blocks that fit the registers. */
-static void pack_transposed(const Real *in, size_t outer_stride, int no, int nk, Real *out,
-                            size_t k_step)
+static void pack_transposed(const Real *in, size_t outer_stride, int no, int nk,
+                            Real *out, size_t k_step)
 {
     int whole_o = no / LANES * LANES, whole_k = nk / LANES * LANES;
     for (int o = 0; o < whole_o; o += LANES)
@@ -42,7 +42,8 @@ static void pack_transposed(const Real *in, size_t outer_stride, int no, int nk,
                              out + (size_t)k * k_step + o, k_step);
     for (int o = 0; o < no; o++)
         for (int k = o < whole_o ? whole_k : 0; k < nk; k++)
-            out[(size_t)k * k_step + (size_t)o] = in[(size_t)o * outer_stride + (size_t)k];
+            out[(size_t)k * k_step + (size_t)o] =
+                in[(size_t)o * outer_stride + (size_t)k];
 }
 
 static void pack_matrix(const Operand *x, int o0, int no, int k0, int nk,
@@ -100,30 +101,31 @@ void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int
         }
 }
 
-/* ---- the fast version -------------------------------------------------------------------- */
+/* ---- the fast version -------------------------------------------------------------- */
 
 enum {
-    KC = 1024 / (int)sizeof(Real),           /* a B panel: KC * NR reals, 32 KiB with 64-byte
-                                               vectors, leaves room in a 48 KiB first cache */
+    KC = 1024 / (int)sizeof(Real),      /* a B panel is KC * NR reals, 32 KiB with 64-byte
+                                           vectors, in a first cache of 48 */
     TILE_M = 40 * MR, TILE_N = 512,
-    FEW = MR / 3,                           /* rows of the kernel for what is left of a tile */
-    OFTEN = 6,                              /* used more often than that, a factor is packed */
+    FEW = MR / 3,                       /* rows of the kernel for the rest of a tile */
+    OFTEN = 6,                          /* a factor used more often is packed */
     ENOUGH_TASKS = 8
 };
 
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 
-/* A block of a factor, where the kernel reads it: packed or not.  Of A, either the k of a row are
- * neighbours and the rows `step` apart, or the rows are and the k; of B, always the k. */
+/* A block of a factor, where the kernel reads it: packed or not.  Of A, either the k of a
+ * row are neighbours and the rows `step` apart, or the rows are and the k; of B, always
+ * the k. */
 typedef struct {
     const Real *at;
     size_t step;
     bool rows_adjoin;
 } Panel;
 
-/* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in every call;
- * without `wide`, only the left vector of the columns. */
+/* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in
+ * every call; without `wide`, only the left vector of the columns. */
 static inline __attribute__((always_inline)) void
 multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Panel *B,
          Real *c, size_t ldc, const Real *bias, bool accumulate)
@@ -131,14 +133,16 @@ multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Pa
     Vector c0[MR] = {{0}}, c1[MR] = {{0}};
     const Real *third[MR / 3 + 1], *b = B->at;      /* every third row: as many addresses
                                                        as there are registers for */
-    for (int i = 0; i < divide_up(rows, 3); i++) third[i] = A->at + 3 * (size_t)i * A->step;
+    for (int i = 0; i < divide_up(rows, 3); i++)
+        third[i] = A->at + 3 * (size_t)i * A->step;
     const Real *a = A->at;
     for (int k = 0; k < nk; k++, b += B->step, a += A->step) {
         Vector b0 = vector_load(b), b1 = b0;
         if (wide) b1 = vector_load(b + LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            Real x = rows_adjoin ? a[i] : third[i / 3][(size_t)k + (size_t)(i % 3) * A->step];
+            Real x = rows_adjoin ? a[i]
+                                 : third[i / 3][(size_t)k + (size_t)(i % 3) * A->step];
             c0[i] += x * b0;
             if (wide) c1[i] += x * b1;
         }
@@ -149,15 +153,17 @@ multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Pa
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++, c += ldc) {
         vector_store(c, c0[i] + (accumulate ? vector_load(c) : add0));
-        if (wide) vector_store(c + LANES, c1[i] + (accumulate ? vector_load(c + LANES) : add1));
+        if (wide)
+            vector_store(c + LANES,
+                         c1[i] + (accumulate ? vector_load(c + LANES) : add1));
     }
 }
 
-#define KERNEL(name, rows, rows_adjoin, wide)                                                      \
-    static void name(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,                 \
-                     const Real *bias, bool accumulate)                                           \
-    {                                                                                             \
-        multiply(rows, rows_adjoin, wide, nk, A, B, c, ldc, bias, accumulate);                    \
+#define KERNEL(name, rows, rows_adjoin, wide)                                      \
+    static void name(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,  \
+                     const Real *bias, bool accumulate)                            \
+    {                                                                              \
+        multiply(rows, rows_adjoin, wide, nk, A, B, c, ldc, bias, accumulate);     \
     }
 KERNEL(few_narrow, FEW, false, false)
 KERNEL(few_wide, FEW, false, true)
@@ -168,14 +174,15 @@ KERNEL(all_wide, MR, false, true)
 KERNEL(all_adjoin_narrow, MR, true, false)
 KERNEL(all_adjoin_wide, MR, true, true)
 
-static void (*const kernels[2][2][2])(int, const Panel *, const Panel *, Real *, size_t,
-                                      const Real *, bool) = {     /* [all rows][adjoin][wide] */
+typedef void Kernel(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,
+                    const Real *bias, bool accumulate);
+static Kernel *const kernels[2][2][2] = {       /* [all rows][rows adjoin][wide] */
     {{few_narrow, few_wide}, {few_adjoin_narrow, few_adjoin_wide}},
     {{all_narrow, all_wide}, {all_adjoin_narrow, all_adjoin_wide}},
 };
 
-/* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here, if
- * at all, so tasks share nothing. */
+/* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here,
+ * if at all, so tasks share nothing. */
 typedef struct {
     Operand a, b;
     Real *c;                /* the corner of this task's tile */
@@ -193,8 +200,8 @@ static const Real *stored_at(const Operand *x, int o, int k)
     return x->data + (size_t)o * x->outer_stride + (size_t)k * x->k_stride;
 }
 
-/* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that they do not
- * divide is packed and filled up. */
+/* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that
+ * they do not divide is packed and filled up. */
 static Panel rows_of_a(const Task *t, int k0, int nk)
 {
     bool whole = t->ni % FEW == 0;
@@ -220,8 +227,8 @@ static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
 }
 
 /* Moves the valid corner of a register tile to C. */
-static void store_corner(Real *c, size_t ldc, const Real *tile, int ni, int nj, const Real *bias,
-                         bool accumulate)
+static void store_corner(Real *c, size_t ldc, const Real *tile, int ni, int nj,
+                         const Real *bias, bool accumulate)
 {
     for (int i = 0; i < ni; i++, c += ldc, tile += NR)
         for (int j = 0; j < nj; j++)
@@ -242,7 +249,8 @@ static void run_panel(const Task *t, Panel A, const Panel *B, int j, int nk, boo
             nk, &A, B, whole ? c : t->tile, whole ? t->ldc : NR, whole ? bias : NULL,
             whole && accumulate);
         if (!whole)
-            store_corner(c, t->ldc, t->tile, smaller(rows, t->ni - i), columns, bias, accumulate);
+            store_corner(c, t->ldc, t->tile, smaller(rows, t->ni - i), columns, bias,
+                         accumulate);
         A.at += (size_t)rows * (A.rows_adjoin ? 1 : A.step);
     }
 }

@@ -1,9 +1,9 @@
-/* Vectors of Reals: the only machine-dependent facts of the fast kernels are how wide a vector
- * is and how many there are.  They are written with the vector types of gcc and clang, so the
- * same lines become AVX-512, AVX, SSE or NEON.
+/* Vectors of Reals: the only machine-dependent facts of the fast kernels are how wide a
+ * vector is and how many there are.  They are written with the vector types of gcc and
+ * clang, so the same lines become AVX-512, AVX, SSE or NEON.
  *
- * A register tile is MR rows of two vectors: MR * 2 sums, 2 vectors of b and 1 of a fit the
- * registers, and enough sums are under way to hide the latency of a multiply-add. */
+ * A register tile is MR rows of two vectors: MR * 2 sums, 2 vectors of b and 1 of a fit
+ * the registers, and enough sums are under way to hide the latency of a multiply-add. */
 #ifndef TENSOR_VECTOR_H
 #define TENSOR_VECTOR_H
 
@@ -53,9 +53,11 @@ static inline void vector_store(Real *x, Vector v) { memcpy(x, &v, sizeof v); }
 #endif
 #define vector_zip(x, y, f) __builtin_shufflevector(x, y, ZIP_LIST(f))
 
-/* out[j][i] = in[i][j], LANES x LANES.  Zipping row i with row i + LANES/2 takes the upper bit of a
- * row's number and makes it the lowest of the column's; when each bit has moved, rows are columns. */
-static inline void vector_transpose(const Real *in, size_t in_step, Real *out, size_t out_step)
+/* out[j][i] = in[i][j], LANES x LANES.  Zipping row i with row i + LANES/2 takes the
+ * upper bit of a row's number and makes it the lowest of the column's; when each bit has
+ * moved, rows are columns. */
+static inline void vector_transpose(const Real *in, size_t in_step, Real *out,
+                                    size_t out_step)
 {
     Vector now[LANES], next[LANES];
     for (int i = 0; i < LANES; i++) now[i] = vector_load(in + (size_t)i * in_step);

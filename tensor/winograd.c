@@ -157,7 +157,8 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
         for (int i = 0; i < IN; i++) {
             Vector row[IN];
             transform(&columns[0][i], IN, row);
-            for (int j = 0; j < IN; j++, to += v->tiles * v->width) vector_store(to, row[j]);
+            for (int j = 0; j < IN; j++, to += v->tiles * v->width)
+                vector_store(to, row[j]);
         }
     }
 }
@@ -204,7 +205,7 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
                 output_of_points(&across[0][j], OUT, column);
                 for (int i = 0; i < rows; i++) {
                     Real *to = y + (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
-                    vector_store(to, accumulate ? vector_load(to) + column[i] : column[i] + b);
+                    vector_store(to, column[i] + (accumulate ? vector_load(to) : b));
                 }
             }
         }
@@ -240,8 +241,10 @@ multiply(const Real *v, size_t v_row, size_t C, const Real *panel, Real *m, size
         Real *to = m;
 #pragma GCC unroll 12
         for (int i = 0; i < MR; i++, to += m_row) {
-            vector_store(to, begin ? vector_load(to) + m0[i] : m0[i]);
-            if (wide) vector_store(to + LANES, begin ? vector_load(to + LANES) + m1[i] : m1[i]);
+            if (begin) m0[i] += vector_load(to);
+            if (begin && wide) m1[i] += vector_load(to + LANES);
+            vector_store(to, m0[i]);
+            if (wide) vector_store(to + LANES, m1[i]);
         }
     }
 }

@@ -13,8 +13,8 @@
  *
  *     y = A' [ (G g) * (B' d) ]
  *
- * with constant matrices B' 6x6, G 6x3, A' 4x6 (' transposes).  In two dimensions they act
- * on columns, then on rows: 36 multiplications make 4x4 outputs, which took 144.
+ * with constant matrices B' 6x6, G 6x3, A' 4x6 (' transposes).  In two dimensions they
+ * act on columns, then on rows: 36 multiplications make 4x4 outputs, which took 144.
  *
  *     the image, cut in     a tile d, 6x6, around      the values           the products
  *     4x4 of outputs        each 4x4                   V = B' d B
@@ -22,7 +22,7 @@
  *     +----+----+--         +------+
  *     | 4x4| 4x4|           | 4x4  |  -------------->  V[k][tile][c] --+
  *     +----+----+--         |      |                                   |
- *     |    |    |           +------+                   M[k] = V[k] U[k]  ----->  y = A' M A
+ *     |    |    |           +------+                   M[k] = V[k] U[k]  --->  y = A' M A
  *                                                                      |
  *     the filter of (o, c), 3x3                                        |
  *     g  ------------------------  U = G g G'  ----->  U[k][c][o] -----+
@@ -38,9 +38,10 @@
  * That of the image is the convolution of dy with the filter turned round.
  *
  * The points.  Lavin & Gray use 0, 1, -1, 2, -2 and infinity: no constant needs a
- * multiplication, but the values differ in size and digits are lost.  A multiply-add costs
- * no more than an addition.  With 0, +-21/32, +-13/8 and infinity, and sums over channels
- * cut in chunks, the error is that of plain sums (test_convolution: no_digits_lost). */
+ * multiplication, but the values differ in size and digits are lost.  A multiply-add
+ * costs no more than an addition.  With 0, +-21/32, +-13/8 and infinity, and sums over
+ * channels cut in chunks, the error is that of plain sums (test_convolution:
+ * no_digits_lost). */
 #ifndef TENSOR_WINOGRAD_H
 #define TENSOR_WINOGRAD_H
 

@@ -108,8 +108,8 @@ static double error_of(void (*run)(Real *, const Real *, const Real *, const Rea
 }
 
 /* Fewer multiplications must not cost digits.  The plain sum's error grows with the
- * channels from 5 roundings to 14.  Winograd's stays at 11; with Lavin & Gray's points and one
- * long sum it would be 17 to 44. */
+ * channels from 5 roundings to 14.  Winograd's stays at 11; with Lavin & Gray's points
+ * and one long sum it would be 17 to 44. */
 static void no_digits_lost(void)
 {
     const double rounding = sizeof(Real) == 4 ? 0x1p-24 : 0x1p-53;
