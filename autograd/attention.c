@@ -19,12 +19,7 @@
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 
-/* Rows of scores at a time: as many as fit the second cache, but not a few. */
-static int block_rows(int Tk)
-{
-    enum { ROOM = 1 << 16, FEWEST = 48 };
-    return ROOM / Tk > FEWEST ? ROOM / Tk : FEWEST;
-}
+enum { BLOCK = 96 };        /* rows of scores at a time */
 
 typedef struct {
     int heads;
@@ -108,8 +103,7 @@ static Real softmax_row(Real *s, int T, Real scale)
 
 static int rows_at(const Head *h, int i0)
 {
-    int block = block_rows(h->Tk);
-    return h->Tq - i0 < block ? h->Tq - i0 : block;
+    return h->Tq - i0 < BLOCK ? h->Tq - i0 : BLOCK;
 }
 
 static void attention_forward(Var *y)
@@ -118,8 +112,8 @@ static void attention_forward(Var *y)
     for (int index = 0; index < count_heads(y); index++) {
         Head h = head_of(y, index);
         size_t mark = arena_mark(scratch()), Tk = (size_t)h.Tk;
-        Real *P = arena_new(scratch(), Real, (size_t)rows_at(&h, 0) * Tk);
-        for (int i0 = 0; i0 < h.Tq; i0 += block_rows(h.Tk)) {
+        Real *P = arena_new(scratch(), Real, BLOCK * Tk);
+        for (int i0 = 0; i0 < h.Tq; i0 += BLOCK) {
             int rows = rows_at(&h, i0);
             find_scores(&h, i0, rows, P);
             for (int i = 0; i < rows; i++)
@@ -158,9 +152,9 @@ static void attention_backward(Var *y)
     for (int index = 0; index < count_heads(y); index++) {
         Head h = head_of(y, index);
         size_t mark = arena_mark(scratch()), Tk = (size_t)h.Tk;
-        Real *P = arena_new(scratch(), Real, (size_t)rows_at(&h, 0) * Tk);
-        Real *dS = arena_new(scratch(), Real, (size_t)rows_at(&h, 0) * Tk);
-        for (int i0 = 0; i0 < h.Tq; i0 += block_rows(h.Tk)) {
+        Real *P = arena_new(scratch(), Real, BLOCK * Tk);
+        Real *dS = arena_new(scratch(), Real, BLOCK * Tk);
+        for (int i0 = 0; i0 < h.Tq; i0 += BLOCK) {
             int rows = rows_at(&h, i0);
             size_t skip = (size_t)i0 * h.stride;
             find_score_gradient(y, &h, i0, P, dS);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "apps/support/example.h"
-#include "diffusion/sampler.h"
+#include "diffusion/methods.h"
 #include "tensor/clock.h"
 #include "tensor/error.h"
 #include "tensor/json.h"
