@@ -8,13 +8,15 @@
 # make fuzz       damaged files for every reader     make fuzz MINUTES=10 ONLY=png
 # make coverage   which lines of readers and checkpoints do the tests reach?
 # make layers     prove that no layer includes a header of a later one
-# make bench      time the kernels against their references
+# make bench      time the kernels and a step
+# make bench-vs   the same step beside PyTorch's, if there is one: PYTHON=...
 #
 # Options: REAL=double       the whole engine in double precision
 #          OMP=0             without threads
 #          DEBUG=1           sanitizers, and dead memory filled with NaN
 #          COVERAGE=1        count how often each line runs
 #          REFERENCE=1       the plain kernels instead of the fast ones
+#          WINOGRAD=0        3x3 convolutions as plain sums of products
 #          PORTABLE=1        for any machine of this architecture, not just this one
 #          CC=clang
 REAL      ?= float
@@ -23,6 +25,7 @@ DEBUG     ?= 0
 REFERENCE ?= 0
 COVERAGE  ?= 0
 FUZZ      ?= 0
+WINOGRAD  ?= 1
 PORTABLE  ?= 0
 ONLY      ?=
 
@@ -51,6 +54,10 @@ endif
 ifeq ($(REFERENCE),1)
   CFLAGS += -DREFERENCE
   B := $B-reference
+endif
+ifeq ($(WINOGRAD),0)
+  CFLAGS += -DNO_WINOGRAD
+  B := $B-plain
 endif
 ifeq ($(PORTABLE),1)
   B := $B-portable
@@ -152,6 +159,8 @@ coverage:
 
 bench: $(BENCH)
 	@for b in $(BENCH); do $$b || exit 1; done
+bench-vs: $B/bench/step
+	@bench/versus $<
 
 # An include names its layer, so the rule "only itself and the layers before" is a grep.
 layers:
@@ -162,8 +171,7 @@ layers:
 clean:
 	rm -rf build
 
-
 .PHONY: proofs drift mnist test golden check mutants torture fuzz fuzzed covered coverage bench \
-        layers clean
+        bench-vs layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -26,12 +26,18 @@ Var *dropout(Tape *t, Var *x, double p, Random r, uint64_t first)
 static void apply_mask(Real *to, const Real *from, size_t n, const Args *s,
                        bool accumulate)
 {
+    enum { PIECE = 1024 };
     Real keep = (Real)(1 / (1 - s->p));
+    uint64_t dropped = (uint64_t)ceil(s->p * 4294967296.0);     /* of the 2^32 values */
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i++) {
-        bool kept = random_uniform(s->random, s->first + i) >= s->p;
-        Real masked = kept ? from[i] * keep : 0;
-        to[i] = accumulate ? to[i] + masked : masked;
+    for (size_t first = 0; first < n; first += PIECE) {
+        uint32_t bits[PIECE];
+        size_t count = n - first < PIECE ? n - first : PIECE;
+        random_bits_run(s->random, s->first + first, count, bits);
+        for (size_t i = 0; i < count; i++) {
+            Real masked = bits[i] >= dropped ? from[first + i] * keep : 0;
+            to[first + i] = accumulate ? to[first + i] + masked : masked;
+        }
     }
 }
 

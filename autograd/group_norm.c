@@ -18,10 +18,17 @@
  * That is how a network modulates its channels by the noise level (adaptive group
  * normalisation, Dhariwal & Nichol 2021).
  *
- * Pixels lie one after the other, channels inside, so all sums are first taken per
- * channel and then over the channels of a group.  Forward is one multiply-add a number:
- * u = scale[c] x + shift[c]. */
+ * Pixels lie one after the other, channels inside.  Sums are first taken per channel,
+ * then over the channels of a group; forward is one multiply-add a number, u = scale[c] x
+ * + shift[c].
+ *
+ * Few channels make short inner loops, so several pixels side by side are treated as one
+ * with as many times the channels (Rows): what belongs to a channel is repeated for each.
+ * */
 #include "autograd/ops.h"
+
+#include <string.h>
+
 #include "tensor/elementary.h"
 #include "tensor/error.h"
 
@@ -77,23 +84,61 @@ static void average_groups(double *channel, int C, int G, double per)
     }
 }
 
-/* Fills mean[C] and rstd[C] of one sample. */
-static void find_statistics(const Real *x, int pixels, int C, const Args *s,
-                            Real *mean, Real *rstd, double *sum)
+/* A sample [pixels, C] as rows of `repeat` pixels side by side. */
+typedef struct { int rows, width, C, pixels; } Rows;
+
+static Rows rows_of(const Var *y)
 {
-    for (int c = 0; c < C; c++) sum[c] = 0;
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < C; c++)
-            sum[c] += (double)x[(size_t)p * (size_t)C + (size_t)c];
-    average_groups(sum, C, s->G, pixels);
-    for (int c = 0; c < C; c++) mean[c] = (Real)sum[c], sum[c] = 0;
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < C; c++) {
-            Real d = x[(size_t)p * (size_t)C + (size_t)c] - mean[c];
-            sum[c] += (double)(d * d);
+    enum { WIDE = 256 };
+    int C = shape_last(y->shape), pixels = (int)y->size / y->shape.dim[0] / C, repeat = 1;
+    while (repeat * C < WIDE && pixels % (2 * repeat) == 0) repeat *= 2;
+    return (Rows){pixels / repeat, repeat * C, C, pixels};
+}
+
+/* A channel's number for each of the pixels side by side; from scratch. */
+static Real *repeat(const Rows *r, const Real *channel)
+{
+    Real *row = arena_new(scratch(), Real, (size_t)r->width);
+    for (int i = 0; i < r->width; i++) row[i] = channel[i % r->C];
+    return row;
+}
+
+/* channel[c] += the sums of a row, which is set to 0. */
+static void fold(const Rows *r, Real *row, double *channel)
+{
+    for (int first = 0; first < r->width; first += r->C)
+        for (int c = 0; c < r->C; c++) channel[c] += (double)row[first + c];
+    memset(row, 0, (size_t)r->width * sizeof *row);
+}
+
+/* Rows whose sum is taken in Real, before it is added to one in double. */
+enum { SHORT = 32 };
+
+/* Fills mean[C] and rstd[C] of one sample. */
+static void find_statistics(const Real *x, const Rows *r, const Args *s, Real *mean,
+                            Real *rstd)
+{
+    size_t mark = arena_mark(scratch()), C = (size_t)r->C;
+    double *sum = arena_new(scratch(), double, C);
+    Real *row = repeat(r, memset(mean, 0, C * sizeof *mean));
+    for (int squares = 0; squares < 2; squares++) {
+        memset(sum, 0, C * sizeof *sum);
+        const Real *centre = repeat(r, mean), *from = x;
+        for (int p = 0; p < r->rows; p++, from += r->width) {
+#pragma omp simd
+            for (int i = 0; i < r->width; i++) {
+                Real d = from[i] - centre[i];
+                row[i] += squares ? d * d : d;
+            }
+            if (p % SHORT == SHORT - 1 || p == r->rows - 1) fold(r, row, sum);
         }
-    average_groups(sum, C, s->G, pixels);
-    for (int c = 0; c < C; c++) rstd[c] = (Real)(1 / sqrt(sum[c] + s->eps));
+        average_groups(sum, r->C, s->G, r->pixels);
+        for (int c = 0; c < r->C; c++) {
+            if (squares) rstd[c] = (Real)(1 / sqrt(sum[c] + s->eps));
+            else mean[c] = (Real)sum[c];
+        }
+    }
+    arena_rewind(scratch(), mark);
 }
 
 /* Where the gamma of sample n begins. */
@@ -106,88 +151,118 @@ static size_t place(const Var *y, int n)
 static void norm_forward(Var *y)
 {
     const Args *s = y->args;
-    int N = y->shape.dim[0], C = shape_last(y->shape), pixels = (int)y->size / N / C;
+    const Rows r = rows_of(y);
+    int N = y->shape.dim[0], C = r.C;
     size_t sample = y->size / (size_t)N;
     bool activate = y->op == &group_norm_silu_op;
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < N; n++) {
         size_t mark = arena_mark(scratch());
-        double *sum = arena_new(scratch(), double, (size_t)C);
-        Real *scale = arena_new(scratch(), Real, (size_t)C);
-        Real *shift = arena_new(scratch(), Real, (size_t)C);
         Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
         const Real *gamma = y->in[1]->value + place(y, n);
         const Real *beta = y->in[2]->value + place(y, n);
         const Real *x = y->in[0]->value + (size_t)n * sample;
         Real *out = y->value + (size_t)n * sample;
-        find_statistics(x, pixels, C, s, mean, rstd, sum);
-        for (int c = 0; c < C; c++) {
-            scale[c] = gamma[c] * rstd[c];
-            shift[c] = beta[c] - mean[c] * scale[c];
+        find_statistics(x, &r, s, mean, rstd);
+        Real *scale = repeat(&r, gamma), *shift = repeat(&r, beta);
+        for (int i = 0; i < r.width; i++) {
+            scale[i] *= rstd[i % C];
+            shift[i] -= mean[i % C] * scale[i];
         }
-        for (int p = 0; p < pixels; p++, x += C, out += C) {
+        for (int p = 0; p < r.rows; p++, x += r.width, out += r.width) {
             if (activate)
-                for (int c = 0; c < C; c++) {
-                    Real u = scale[c] * x[c] + shift[c];
-                    out[c] = u * real_sigmoid(u);
+#pragma omp simd
+                for (int i = 0; i < r.width; i++) {
+                    Real u = scale[i] * x[i] + shift[i];
+                    out[i] = u * real_sigmoid(u);
                 }
             else
-                for (int c = 0; c < C; c++) out[c] = scale[c] * x[c] + shift[c];
+#pragma omp simd
+                for (int i = 0; i < r.width; i++) out[i] = scale[i] * x[i] + shift[i];
         }
         arena_rewind(scratch(), mark);
     }
 }
 
-/* One sample.  du is scratch [pixels, C]; sum_du, sum_dux [C] receive the sums of du and
- * du xhat, and dx, if wanted, its gradient. */
-static void sample_backward(const Var *y, int n, Real *du, double *sum_du,
-                            double *sum_dux, Real *dx)
-{
-    const Args *s = y->args;
-    int C = shape_last(y->shape), pixels = (int)y->size / y->shape.dim[0] / C;
-    size_t first = (size_t)n * y->size / (size_t)y->shape.dim[0];
-    const Real *x = y->in[0]->value + first, *dy = y->grad + first;
-    const Real *gamma = y->in[1]->value + place(y, n);
-    const Real *beta = y->in[2]->value + place(y, n);
-    const Real *mean = s->mean + n * C, *rstd = s->rstd + n * C;
-    bool activate = y->op == &group_norm_silu_op;
+/* What backward knows of a sample: its arrays, and the channels' numbers, repeated. */
+typedef struct {
+    Rows rows;
+    const Real *x, *dy, *gamma, *beta, *mean, *rstd;
+} Sample;
 
-    /* Pass 1: du, and its sums by channel. */
-    for (int c = 0; c < C; c++) sum_du[c] = sum_dux[c] = 0;
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < C; c++) {
-            size_t i = (size_t)p * (size_t)C + (size_t)c;
-            Real xhat = (x[i] - mean[c]) * rstd[c], d = dy[i];
+/* Fills du [rows, width], and the sums of du and du xhat by channel. */
+static void find_du(const Sample *s, bool activate, Real *du, double *sum_du,
+                    double *sum_dux)
+{
+    const Rows *r = &s->rows;
+    const Real *x = s->x, *dy = s->dy, *mean = s->mean, *rstd = s->rstd;
+    const Real *gamma = s->gamma, *beta = s->beta;
+    size_t mark = arena_mark(scratch());
+    Real *row = arena_new(scratch(), Real, (size_t)r->width);
+    Real *row_x = arena_new(scratch(), Real, (size_t)r->width);
+    for (int i = 0; i < r->width; i++) row[i] = row_x[i] = 0;
+    for (int c = 0; c < r->C; c++) sum_du[c] = sum_dux[c] = 0;
+    for (int p = 0; p < r->rows; p++, x += r->width, dy += r->width, du += r->width) {
+#pragma omp simd
+        for (int i = 0; i < r->width; i++) {
+            Real xhat = (x[i] - mean[i]) * rstd[i], d = dy[i];
             if (activate) {
-                Real u = gamma[c] * xhat + beta[c], sigmoid = real_sigmoid(u);
+                Real u = gamma[i] * xhat + beta[i], sigmoid = real_sigmoid(u);
                 d *= sigmoid * (1 + u * (1 - sigmoid));
             }
             du[i] = d;
-            sum_du[c] += (double)d;
-            sum_dux[c] += (double)(d * xhat);
+            row[i] += d;
+            row_x[i] += d * xhat;
         }
-    if (!dx) return;
+        if (p % SHORT < SHORT - 1 && p < r->rows - 1) continue;
+        fold(r, row, sum_du);
+        fold(r, row_x, sum_dux);
+    }
+    arena_rewind(scratch(), mark);
+}
 
-    /* Pass 2: the averages over each group, then dx. */
+/* dx += rstd (dxhat - avg(dxhat) - xhat avg(dxhat xhat)). */
+static void add_dx(const Sample *s, int G, const Real *du, const double *sum_du,
+                   const double *sum_dux, Real *dx)
+{
+    const Rows *r = &s->rows;
+    const Real *x = s->x, *gamma = s->gamma, *mean = s->mean, *rstd = s->rstd;
     size_t mark = arena_mark(scratch());
-    double *avg = arena_new(scratch(), double, (size_t)C);
-    double *avg_x = arena_new(scratch(), double, (size_t)C);
-    for (int c = 0; c < C; c++) {
+    double *avg = arena_new(scratch(), double, (size_t)r->C);
+    double *avg_x = arena_new(scratch(), double, (size_t)r->C);
+    for (int c = 0; c < r->C; c++) {
         avg[c] = (double)gamma[c] * sum_du[c];
         avg_x[c] = (double)gamma[c] * sum_dux[c];
     }
-    average_groups(avg, C, s->G, pixels);
-    average_groups(avg_x, C, s->G, pixels);
-    Real *a = arena_new(scratch(), Real, (size_t)C);
-    Real *b = arena_new(scratch(), Real, (size_t)C);
-    for (int c = 0; c < C; c++) a[c] = (Real)avg[c], b[c] = (Real)avg_x[c];
-    dx += first;
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < C; c++) {
-            size_t i = (size_t)p * (size_t)C + (size_t)c;
-            Real xhat = (x[i] - mean[c]) * rstd[c];
-            dx[i] += rstd[c] * (gamma[c] * du[i] - a[c] - xhat * b[c]);
+    average_groups(avg, r->C, G, r->pixels);
+    average_groups(avg_x, r->C, G, r->pixels);
+    Real *a = arena_new(scratch(), Real, (size_t)r->width);
+    Real *b = arena_new(scratch(), Real, (size_t)r->width);
+    for (int i = 0; i < r->width; i++)
+        a[i] = (Real)avg[i % r->C], b[i] = (Real)avg_x[i % r->C];
+    for (int p = 0; p < r->rows; p++, x += r->width, du += r->width, dx += r->width)
+#pragma omp simd
+        for (int i = 0; i < r->width; i++) {
+            Real xhat = (x[i] - mean[i]) * rstd[i];
+            dx[i] += rstd[i] * (gamma[i] * du[i] - a[i] - xhat * b[i]);
         }
+    arena_rewind(scratch(), mark);
+}
+
+/* Sample n: its sums by channel, and, if wanted, its dx. */
+static void sample_backward(const Var *y, int n, double *sum_du, double *sum_dux,
+                            Real *dx)
+{
+    const Args *args = y->args;
+    size_t mark = arena_mark(scratch()), size = y->size / (size_t)y->shape.dim[0];
+    Rows r = rows_of(y);
+    Sample s = {r, y->in[0]->value + (size_t)n * size, y->grad + (size_t)n * size,
+                repeat(&r, y->in[1]->value + place(y, n)),
+                repeat(&r, y->in[2]->value + place(y, n)),
+                repeat(&r, args->mean + n * r.C), repeat(&r, args->rstd + n * r.C)};
+    Real *du = arena_new(scratch(), Real, size);
+    find_du(&s, y->op == &group_norm_silu_op, du, sum_du, sum_dux);
+    if (dx) add_dx(&s, args->G, du, sum_du, sum_dux, dx + (size_t)n * size);
     arena_rewind(scratch(), mark);
 }
 
@@ -196,16 +271,12 @@ static void norm_backward(Var *y)
     int N = y->shape.dim[0], C = shape_last(y->shape);
     Real *dx = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]);
     Real *dbeta = var_grad(y->in[2]);
-    size_t mark = arena_mark(scratch()), sample = y->size / (size_t)N;
+    size_t mark = arena_mark(scratch());
     double *sum_du = arena_new(scratch(), double, (size_t)(N * C));
     double *sum_dux = arena_new(scratch(), double, (size_t)(N * C));
 #pragma omp parallel for schedule(static)
-    for (int n = 0; n < N; n++) {
-        size_t inner = arena_mark(scratch());
-        sample_backward(y, n, arena_new(scratch(), Real, sample), sum_du + n * C,
-                        sum_dux + n * C, dx);
-        arena_rewind(scratch(), inner);
-    }
+    for (int n = 0; n < N; n++)
+        sample_backward(y, n, sum_du + n * C, sum_dux + n * C, dx);
     for (int n = 0; n < N; n++)
         for (int c = 0; c < C; c++) {
             if (dbeta) dbeta[place(y, n) + (size_t)c] += (Real)sum_du[n * C + c];

@@ -7,7 +7,7 @@
 
 #include "tensor/error.h"
 
-enum { MAX_NAME = 200, PURPOSE_INIT = 1 };
+enum { MAX_NAME = 200, PURPOSE_INIT = 1, PIECE = 4096 };
 
 Params params_create(void)
 {
@@ -35,26 +35,32 @@ int params_add(Params *p, Shape shape, Init init, const char *name, ...)
     return p->count++;
 }
 
-Real *params_block(Params *p)
+Real *params_block(Params *p) { return arena_zeroed(&p->arena, Real, p->size); }
+
+/* Initial numbers first ... first+n-1 of a parameter. */
+static void fill(Real *out, const Init *init, Random r, uint64_t first, size_t n)
 {
-    Real *block = arena_new(&p->arena, Real, p->size);
-    memset(block, 0, p->size * sizeof *block);
-    return block;
+    double x[PIECE];
+    for (size_t k = 0; k < n; k++) x[k] = 1;
+    if (init->kind == INIT_NORMAL) random_normals(r, first, n, x);
+    if (init->kind == INIT_UNIFORM) {
+        random_uniforms(r, first, n, x);
+        for (size_t k = 0; k < n; k++) x[k] = 2 * x[k] - 1;
+    }
+    for (size_t k = 0; k < n; k++) out[k] = (Real)(x[k] * init->scale);
 }
 
 void params_allocate(Params *p, uint64_t seed)
 {
     p->value = params_block(p);
     p->grad = params_block(p);
+#pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < p->count; i++) {
         const Param *q = &p->list[i];
         Random r = random_stream(seed, PURPOSE_INIT, (uint64_t)i);
-        for (size_t k = 0; k < q->size; k++) {
-            double x = 1;
-            if (q->init.kind == INIT_UNIFORM) x = 2 * random_uniform(r, k) - 1;
-            if (q->init.kind == INIT_NORMAL) x = random_normal(r, k);
-            p->value[q->offset + k] = (Real)(x * q->init.scale);
-        }
+        for (size_t k = 0; k < q->size; k += PIECE)
+            fill(p->value + q->offset + k, &q->init, r, k,
+                 q->size - k < PIECE ? q->size - k : PIECE);
     }
 }
 

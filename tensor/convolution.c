@@ -6,9 +6,13 @@
  *     dw [O, KKC]      = dy transposed [O, pixels] times  patches(x) [pixels, KKC]
  *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w, O and C swapped [KKO, C]
  *
- * In the last line tap (i, j) of an input pixel (h, w) is the output pixel that it
- * reached, ((h + pad - i) / stride, (w + pad - j) / stride), if that is a whole number.
- * So both kinds of patch follow one rule, row = (h * scale + shift + sign * i) / divisor.
+ * In the last line tap i of row h of the input is the row of the output that it reached,
+ * (h + pad - i) / stride, if that is a whole number.  With a stride of 2 it is so for
+ * some taps at even rows and for the others at odd ones: each remainder is a product of
+ * its own (Phase), with fewer taps.
+ *
+ * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h,
+ * direct.h.
  *
  * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
  * patch is K*K runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
@@ -20,30 +24,26 @@
 #include "tensor/direct.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
+#include "tensor/memory.h"
+#include "tensor/winograd.h"
+
+#ifdef NO_WINOGRAD
+enum { WINOGRAD = 0 };
+#else
+enum { WINOGRAD = 1 };
+#endif
 
 typedef struct {
     int H, W, C;                        /* the image that is read */
     int GH, GW;                         /* the grid of patches */
-    int K, scale, shift, sign, divisor;
+    int KH, KW;                         /* the taps of a patch */
+    int scale, sign, top, left;         /* tap i of patch h: row h*scale + top + sign*i */
 } Patches;
 
 static Patches forward_patches(const Convolution *g)
 {
-    return (Patches){g->H, g->W, g->C, g->OH, g->OW, g->K, g->stride, -g->pad, 1, 1};
-}
-
-static Patches backward_patches(const Convolution *g)
-{
-    return (Patches){g->OH, g->OW, g->O, g->H, g->W, g->K, 1, g->pad, -1, g->stride};
-}
-
-/* The row (or column) of the image under tap i of patch h; -1 if there is none. */
-static int source(const Patches *p, int h, int i, int size)
-{
-    int row = h * p->scale + p->shift + p->sign * i;
-    if (row < 0 || row % p->divisor) return -1;
-    row /= p->divisor;
-    return row < size ? row : -1;
+    return (Patches){g->H, g->W, g->C, g->OH, g->OW, g->K, g->K, g->stride, 1, -g->pad,
+                     -g->pad};
 }
 
 /* Copies the entries k0 ... k0+nk of `count` patches, the first being number `first`;
@@ -56,10 +56,11 @@ static void copy_patches(const Real *image, const Patches *p, int first, int cou
         const Real *in = image + (size_t)n * (size_t)p->H * (size_t)p->W * (size_t)p->C;
         Real *row = out + (size_t)q * (size_t)patch_step;
         int tap = k0 / p->C, c = k0 % p->C;
+        int top = h * p->scale + p->top, left = w * p->scale + p->left;
         for (int k = 0; k < nk; tap++, c = 0) {
             int run = p->C - c < nk - k ? p->C - c : nk - k;
-            int y = source(p, h, tap / p->K, p->H), x = source(p, w, tap % p->K, p->W);
-            if (y < 0 || x < 0)
+            int y = top + p->sign * (tap / p->KW), x = left + p->sign * (tap % p->KW);
+            if (y < 0 || x < 0 || y >= p->H || x >= p->W)
                 for (int r = 0; r < run; r++) row[k + r] = 0;
             else
                 memcpy(row + k,
@@ -88,15 +89,31 @@ static void pack_patches_b(const Operand *x, int o0, int no, int k0, int nk,
     copy_patches(x->data, x->geometry, k0, nk, o0, no, out, k_step);
 }
 
-/* w with O and C swapped, as B: column c, k = (tap, o). */
+/* The rows (or columns) of dx that leave the same remainder: first, first + stride, ...;
+ * and the taps that reach them: tap, tap + stride, ... */
+typedef struct { int first, rows, tap, taps; } Phase;
+
+static Phase phase_of(const Convolution *g, int remainder, int size)
+{
+    int tap = (remainder + g->pad) % g->stride;
+    return (Phase){remainder, (size - remainder + g->stride - 1) / g->stride, tap,
+                   tap < g->K ? (g->K - tap + g->stride - 1) / g->stride : 0};
+}
+
+/* w with O and C swapped, as B: column c, k = (tap of the phases, o). */
+typedef struct { const Convolution *g; Phase down, across; } SwappedFilters;
+
 static void pack_swapped_filters(const Operand *x, int o0, int no, int k0, int nk,
                                  Real *out, int outer_step, int k_step)
 {
-    const Convolution *g = x->geometry;
+    const SwappedFilters *f = x->geometry;
+    const Convolution *g = f->g;
     require(outer_step == 1, "a panel has its columns in a row");
     for (int k = 0; k < nk; k++) {
         int tap = (k0 + k) / g->O, o = (k0 + k) % g->O;
-        size_t from = (size_t)o * (size_t)(g->K * g->K) + (size_t)tap;
+        int i = f->down.tap + tap / f->across.taps * g->stride;
+        int j = f->across.tap + tap % f->across.taps * g->stride;
+        size_t from = ((size_t)o * (size_t)g->K + (size_t)i) * (size_t)g->K + (size_t)j;
         memcpy(out + (size_t)k * (size_t)k_step, x->data + from * (size_t)g->C + o0,
                (size_t)no * sizeof *out);
     }
@@ -108,6 +125,42 @@ static bool is_pointwise(const Convolution *g)
     return g->K == 1 && g->stride == 1 && g->pad == 0 && g->OH == g->H && g->OW == g->W;
 }
 
+/* dx += sum [N, down.rows, across.rows, C], at the pixels of the phases. */
+static void scatter(Real *dx, const Real *sum, const Convolution *g, Phase down,
+                    Phase across)
+{
+#pragma omp parallel for schedule(static)
+    for (int row = 0; row < g->N * down.rows; row++) {
+        const Real *from = sum + (size_t)row * (size_t)(across.rows * g->C);
+        int h = row / down.rows * g->H + row % down.rows * g->stride + down.first;
+        for (int column = 0; column < across.rows; column++, from += g->C) {
+            int w = column * g->stride + across.first;
+            Real *to = dx + ((size_t)h * (size_t)g->W + (size_t)w) * (size_t)g->C;
+            for (int c = 0; c < g->C; c++) to[c] += from[c];
+        }
+    }
+}
+
+static void backward_phase(Real *dx, const Real *dy, const Real *w, const Convolution *g,
+                           Phase down, Phase across)
+{
+    if (!down.taps || !across.taps) return;
+    SwappedFilters swapped = {g, down, across};
+    Operand filters = {.pack = pack_swapped_filters, .data = w, .geometry = &swapped};
+    Patches p = {g->OH, g->OW, g->O, down.rows, across.rows, down.taps, across.taps, 1,
+                 -1, (down.first + g->pad) / g->stride,
+                 (across.first + g->pad) / g->stride};
+    Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
+    if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
+    size_t mark = arena_mark(scratch());
+    int M = g->N * down.rows * across.rows, K = down.taps * across.taps * g->O;
+    bool all = g->stride == 1;
+    Real *sum = all ? dx : arena_new(scratch(), Real, (size_t)M * (size_t)g->C);
+    gemm(sum, (size_t)g->C, patches, filters, M, g->C, K, NULL, all);
+    if (!all) scatter(dx, sum, g, down, across);
+    arena_rewind(scratch(), mark);
+}
+
 void convolution(Real *y, const Real *x, const Real *w, const Real *b,
                  const Convolution *g)
 {
@@ -115,6 +168,10 @@ void convolution(Real *y, const Real *x, const Real *w, const Real *b,
     convolution_reference(y, x, w, b, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_forward(y, x, w, b, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_forward(y, x, w, b, g);
         return;
@@ -134,16 +191,18 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
     convolution_backward_input_reference(dx, dy, w, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_backward_input(dx, dy, w, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_backward_input(dx, dy, w, g);
         return;
     }
-    Patches p = backward_patches(g);
-    Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
-    if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
-    Operand filters = {.pack = pack_swapped_filters, .data = w, .geometry = g};
-    gemm(dx, (size_t)g->C, patches, filters, g->N * g->H * g->W, g->C, g->K * g->K * g->O,
-         NULL, true);
+    for (int row = 0; row < g->stride && row < g->H; row++)
+        for (int column = 0; column < g->stride && column < g->W; column++)
+            backward_phase(dx, dy, w, g, phase_of(g, row, g->H),
+                           phase_of(g, column, g->W));
 }
 
 void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
@@ -153,6 +212,10 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
     convolution_backward_weight_reference(dw, dy, x, g);
     return;
 #endif
+    if (WINOGRAD && winograd_fits(g)) {
+        winograd_backward_weight(dw, dy, x, g);
+        return;
+    }
     if (direct_fits(g)) {
         direct_backward_weight(dw, dy, x, g);
         return;

@@ -15,8 +15,9 @@
  *     MR [ strip 1 ]  x k |panel|   ->  MR x NR      c[i] += a[i][k] * b[k][0..NR)
  *     MR [ strip 2 ]      +-----+
  *
- * Packing copies each factor once into the order in which the innermost loop reads it.  A
- * strip keeps its rows KC apart, a constant: one register addresses all MR rows.
+ * Packing copies a factor into the order in which the innermost loop reads it, strips
+ * with their rows KC apart.  It is paid once and saves at each use, so a factor that lies
+ * well already and is not used often is read where it lies.
  *
  * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts,
  * each summed on its own and then added in order. */
@@ -30,6 +31,21 @@
 
 /* ---- operands ---------------------------------------------------------------------- */
 
+/* out[k * k_step + o] = in[o * outer_stride + k], by blocks that fit the registers. */
+static void pack_transposed(const Real *in, size_t outer_stride, int no, int nk,
+                            Real *out, size_t k_step)
+{
+    int whole_o = no / LANES * LANES, whole_k = nk / LANES * LANES;
+    for (int o = 0; o < whole_o; o += LANES)
+        for (int k = 0; k < whole_k; k += LANES)
+            vector_transpose(in + (size_t)o * outer_stride + k, outer_stride,
+                             out + (size_t)k * k_step + o, k_step);
+    for (int o = 0; o < no; o++)
+        for (int k = o < whole_o ? whole_k : 0; k < nk; k++)
+            out[(size_t)k * k_step + (size_t)o] =
+                in[(size_t)o * outer_stride + (size_t)k];
+}
+
 static void pack_matrix(const Operand *x, int o0, int no, int k0, int nk,
                         Real *out, int outer_step, int k_step)
 {
@@ -42,11 +58,10 @@ static void pack_matrix(const Operand *x, int o0, int no, int k0, int nk,
         for (int k = 0; k < nk; k++)
             memcpy(out + k * k_step, in + (size_t)k * x->k_stride,
                    (size_t)no * sizeof *out);
+    } else if (outer_step == 1) {
+        pack_transposed(in, x->outer_stride, no, nk, out, (size_t)k_step);
     } else {
-        for (int o = 0; o < no; o++)
-            for (int k = 0; k < nk; k++)
-                out[o * outer_step + k * k_step] =
-                    in[(size_t)o * x->outer_stride + (size_t)k * x->k_stride];
+        pack_transposed(in, x->k_stride, nk, no, out, (size_t)outer_step);
     }
 }
 
@@ -86,63 +101,88 @@ void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int
         }
 }
 
-/* ---- the fast version -------------------------------------------------------------------- */
+/* ---- the fast version -------------------------------------------------------------- */
 
 enum {
-    KC = 640 / (int)sizeof(Real),           /* a B panel: KC * NR reals, 20 KiB with 64-byte
-                                               vectors, leaves room in a 32 KiB first cache */
+    KC = 1024 / (int)sizeof(Real),      /* a B panel is KC * NR reals, 32 KiB with 64-byte
+                                           vectors, in a first cache of 48 */
     TILE_M = 40 * MR, TILE_N = 512,
+    FEW = MR / 3,                       /* rows of the kernel for the rest of a tile */
+    OFTEN = 6,                          /* a factor used more often is packed */
     ENOUGH_TASKS = 8
 };
-
-/* tile[MR][NR] = strip x panel over nk values of k.  `wide` is a constant in every call:
- * with false only the left half of the panel, one vector, is used. */
-static inline __attribute__((always_inline)) void
-multiply(int nk, const Real *a, const Real *b, Real *tile, bool wide)
-{
-    Vector c0[MR] = {{0}}, c1[MR] = {{0}};
-    for (int k = 0; k < nk; k++) {
-        Vector b0 = *(const Vector *)(b + k * NR), b1 = b0;
-        if (wide) b1 = *(const Vector *)(b + k * NR + LANES);
-#pragma GCC unroll 12
-        for (int i = 0; i < MR; i++) {
-            c0[i] += a[i * KC + k] * b0;
-            if (wide) c1[i] += a[i * KC + k] * b1;
-        }
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < MR; i++) {
-        *(Vector *)(tile + i * NR) = c0[i];
-        if (wide) *(Vector *)(tile + i * NR + LANES) = c1[i];
-    }
-}
-
-static void multiply_wide(int nk, const Real *a, const Real *b, Real *tile)
-{
-    multiply(nk, a, b, tile, true);
-}
-
-static void multiply_narrow(int nk, const Real *a, const Real *b, Real *tile)
-{
-    multiply(nk, a, b, tile, false);
-}
-
-/* Moves the valid corner of a register tile to C. */
-static void store(Real *c, size_t ldc, const Real *tile, int ni, int nj, const Real *bias,
-                  bool accumulate)
-{
-    for (int i = 0; i < ni; i++, c += ldc, tile += NR) {
-        if (accumulate) for (int j = 0; j < nj; j++) c[j] += tile[j];
-        else if (bias) for (int j = 0; j < nj; j++) c[j] = tile[j] + bias[j];
-        else for (int j = 0; j < nj; j++) c[j] = tile[j];
-    }
-}
 
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 
+/* A block of a factor, where the kernel reads it: packed or not.  Of A, either the k of a
+ * row are neighbours and the rows `step` apart, or the rows are and the k; of B, always
+ * the k. */
+typedef struct {
+    const Real *at;
+    size_t step;
+    bool rows_adjoin;
+} Panel;
+
+/* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in
+ * every call; without `wide`, only the left vector of the columns. */
+static inline __attribute__((always_inline)) void
+multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Panel *B,
+         Real *c, size_t ldc, const Real *bias, bool accumulate)
+{
+    Vector c0[MR] = {{0}}, c1[MR] = {{0}};
+    const Real *third[MR / 3 + 1], *b = B->at;      /* every third row: as many addresses
+                                                       as there are registers for */
+    for (int i = 0; i < divide_up(rows, 3); i++)
+        third[i] = A->at + 3 * (size_t)i * A->step;
+    const Real *a = A->at;
+    for (int k = 0; k < nk; k++, b += B->step, a += A->step) {
+        Vector b0 = vector_load(b), b1 = b0;
+        if (wide) b1 = vector_load(b + LANES);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            Real x = rows_adjoin ? a[i]
+                                 : third[i / 3][(size_t)k + (size_t)(i % 3) * A->step];
+            c0[i] += x * b0;
+            if (wide) c1[i] += x * b1;
+        }
+    }
+    Vector add0 = {0}, add1 = {0};
+    if (bias) add0 = vector_load(bias);
+    if (bias && wide) add1 = vector_load(bias + LANES);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++, c += ldc) {
+        vector_store(c, c0[i] + (accumulate ? vector_load(c) : add0));
+        if (wide)
+            vector_store(c + LANES,
+                         c1[i] + (accumulate ? vector_load(c + LANES) : add1));
+    }
+}
+
+#define KERNEL(name, rows, rows_adjoin, wide)                                      \
+    static void name(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,  \
+                     const Real *bias, bool accumulate)                            \
+    {                                                                              \
+        multiply(rows, rows_adjoin, wide, nk, A, B, c, ldc, bias, accumulate);     \
+    }
+KERNEL(few_narrow, FEW, false, false)
+KERNEL(few_wide, FEW, false, true)
+KERNEL(few_adjoin_narrow, FEW, true, false)
+KERNEL(few_adjoin_wide, FEW, true, true)
+KERNEL(all_narrow, MR, false, false)
+KERNEL(all_wide, MR, false, true)
+KERNEL(all_adjoin_narrow, MR, true, false)
+KERNEL(all_adjoin_wide, MR, true, true)
+
+typedef void Kernel(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,
+                    const Real *bias, bool accumulate);
+static Kernel *const kernels[2][2][2] = {       /* [all rows][rows adjoin][wide] */
+    {{few_narrow, few_wide}, {few_adjoin_narrow, few_adjoin_wide}},
+    {{all_narrow, all_wide}, {all_adjoin_narrow, all_adjoin_wide}},
+};
+
 /* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here,
- * so tasks share nothing. */
+ * if at all, so tasks share nothing. */
 typedef struct {
     Operand a, b;
     Real *c;                /* the corner of this task's tile */
@@ -150,50 +190,87 @@ typedef struct {
     int i0, ni, j0, nj, k0, k1;
     const Real *bias;       /* of column j0, or NULL */
     bool accumulate;
+    Real *strips, *panel, *tile;        /* room for what is packed, and a corner of C */
 } Task;
 
-static void pack_strips(const Task *t, int k0, int nk, Real *strips)
+static bool is_stored(const Operand *x) { return x->pack == pack_matrix; }
+
+static const Real *stored_at(const Operand *x, int o, int k)
 {
-    for (int i = 0; i < t->ni; i += MR) {
-        int rows = smaller(MR, t->ni - i);
-        Real *strip = strips + (size_t)i * KC;
-        t->a.pack(&t->a, t->i0 + i, rows, k0, nk, strip, KC, 1);
-        if (rows < MR)
-            memset(strip + rows * KC, 0, (size_t)(MR - rows) * KC * sizeof *strip);
+    return x->data + (size_t)o * x->outer_stride + (size_t)k * x->k_stride;
+}
+
+/* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that
+ * they do not divide is packed and filled up. */
+static Panel rows_of_a(const Task *t, int k0, int nk)
+{
+    bool whole = t->ni % FEW == 0;
+    if (is_stored(&t->a) && whole && t->a.outer_stride == 1)
+        return (Panel){stored_at(&t->a, t->i0, k0), t->a.k_stride, true};
+    if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
+        return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
+    t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, KC, 1);
+    for (int i = t->ni; i % FEW; i++)
+        memset(t->strips + (size_t)i * KC, 0, (size_t)nk * sizeof *t->strips);
+    return (Panel){t->strips, KC, false};
+}
+
+/* Columns j ... j+columns of B. */
+static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
+{
+    bool whole = columns % LANES == 0;
+    if (is_stored(&t->b) && whole && t->b.outer_stride == 1 && t->ni <= OFTEN * MR)
+        return (Panel){stored_at(&t->b, t->j0 + j, k0), t->b.k_stride, false};
+    if (!whole) memset(t->panel, 0, (size_t)nk * NR * sizeof *t->panel);
+    t->b.pack(&t->b, t->j0 + j, columns, k0, nk, t->panel, 1, NR);
+    return (Panel){t->panel, NR, false};
+}
+
+/* Moves the valid corner of a register tile to C. */
+static void store_corner(Real *c, size_t ldc, const Real *tile, int ni, int nj,
+                         const Real *bias, bool accumulate)
+{
+    for (int i = 0; i < ni; i++, c += ldc, tile += NR)
+        for (int j = 0; j < nj; j++)
+            c[j] = tile[j] + (accumulate ? c[j] : bias ? bias[j] : 0);
+}
+
+/* One panel: all rows of the task times some columns of B. */
+static void run_panel(const Task *t, Panel A, const Panel *B, int j, int nk, bool first)
+{
+    int columns = smaller(NR, t->nj - j);
+    bool accumulate = t->accumulate || !first;
+    const Real *bias = first && t->bias ? t->bias + j : NULL;
+    for (int i = 0, rows; i < t->ni; i += rows) {
+        rows = t->ni - i >= MR ? MR : FEW;
+        Real *c = t->c + (size_t)i * t->ldc + j;
+        bool whole = t->ni - i >= rows && columns % LANES == 0;
+        kernels[rows == MR][A.rows_adjoin][columns > LANES](
+            nk, &A, B, whole ? c : t->tile, whole ? t->ldc : NR, whole ? bias : NULL,
+            whole && accumulate);
+        if (!whole)
+            store_corner(c, t->ldc, t->tile, smaller(rows, t->ni - i), columns, bias,
+                         accumulate);
+        A.at += (size_t)rows * (A.rows_adjoin ? 1 : A.step);
     }
 }
 
-static void pack_panel(const Task *t, int j, int k0, int nk, Real *panel)
-{
-    int columns = smaller(NR, t->nj - j);
-    if (columns < NR) memset(panel, 0, (size_t)nk * NR * sizeof *panel);
-    t->b.pack(&t->b, t->j0 + j, columns, k0, nk, panel, 1, NR);
-}
-
-static void run_task(const Task *t)
+static void run_task(Task t)
 {
     Arena *arena = scratch();
     size_t mark = arena_mark(arena);
-    Real *strips = arena_new(arena, Real, (size_t)divide_up(t->ni, MR) * MR * KC);
-    Real *panel = arena_new(arena, Real, (size_t)KC * NR);
-    Real *tile = arena_new(arena, Real, MR * NR);
+    t.strips = arena_new(arena, Real, (size_t)divide_up(t.ni, MR) * MR * KC);
+    t.panel = arena_new(arena, Real, (size_t)KC * NR);
+    t.tile = arena_new(arena, Real, MR * NR);
 
     /* Equal blocks of k rather than full ones and a rest. */
-    int blocks = divide_up(t->k1 - t->k0, KC), step = divide_up(t->k1 - t->k0, blocks);
-    for (int k = t->k0; k < t->k1; k += step) {
-        int nk = smaller(step, t->k1 - k);
-        bool first = k == t->k0;
-        pack_strips(t, k, nk, strips);
-        for (int j = 0; j < t->nj; j += NR) {
-            int columns = smaller(NR, t->nj - j);
-            pack_panel(t, j, k, nk, panel);
-            for (int i = 0; i < t->ni; i += MR) {
-                (columns > LANES ? multiply_wide : multiply_narrow)(
-                    nk, strips + (size_t)i * KC, panel, tile);
-                store(t->c + (size_t)i * t->ldc + j, t->ldc, tile, smaller(MR, t->ni - i),
-                      columns, first && t->bias ? t->bias + j : NULL,
-                      t->accumulate || !first);
-            }
+    int blocks = divide_up(t.k1 - t.k0, KC), step = divide_up(t.k1 - t.k0, blocks);
+    for (int k = t.k0; k < t.k1; k += step) {
+        int nk = smaller(step, t.k1 - k);
+        Panel A = rows_of_a(&t, k, nk);
+        for (int j = 0; j < t.nj; j += NR) {
+            Panel B = columns_of_b(&t, j, smaller(NR, t.nj - j), k, nk);
+            run_panel(&t, A, &B, j, nk, k == t.k0);
         }
     }
     arena_rewind(arena, mark);
@@ -255,7 +332,7 @@ static void gemm_fast(Real *c, size_t ldc, Operand a, Operand b, int M, int N, i
             t.accumulate = accumulate;
         }
         t.c += (size_t)i0 * t.ldc + j0;
-        run_task(&t);
+        run_task(t);
     }
     if (sums) add_parts(c, ldc, sums, p.parts - 1, M, N);
     arena_rewind(arena, mark);

@@ -105,6 +105,7 @@ void *arena_alloc(Arena *a, size_t bytes)
              "machine has", bytes >> 20, a->region.reserved >> 20);
     region_commit(&a->region, start + bytes);
     a->used = start + bytes;
+    if (a->used > a->touched) a->touched = a->used;
     make_junk(a->region.base + start, bytes);
     return a->region.base + start;
 }
@@ -114,6 +115,18 @@ void *arena_alloc_array(Arena *a, size_t size, size_t count)
     if (size && count > SIZE_MAX / size)
         fail("out of memory: wanted %zu pieces of %zu bytes", count, size);
     return arena_alloc(a, size * count);
+}
+
+void *arena_alloc_zeroed(Arena *a, size_t size, size_t count)
+{
+    size_t touched = a->touched;
+    char *memory = arena_alloc_array(a, size, count);
+    size_t start = (size_t)(memory - a->region.base), old = a->used;
+#ifndef DEBUG
+    if (old > touched) old = touched;
+#endif
+    if (old > start) memset(memory, 0, old - start);
+    return memory;
 }
 
 char *arena_printf(Arena *a, const char *format, ...)
@@ -141,7 +154,7 @@ void arena_rewind(Arena *a, size_t mark)
 void arena_destroy(Arena *a)
 {
     region_release(&a->region);
-    a->used = 0;
+    a->used = a->touched = 0;
 }
 
 Arena *scratch(void)

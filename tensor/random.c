@@ -2,6 +2,7 @@
 #include "tensor/random.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tensor/error.h"
 
@@ -44,9 +45,55 @@ uint32_t random_bits(Random r, uint64_t index)
     return u[index % 4];
 }
 
+/* Side by side, so that the compiler makes vectors of them: ten rounds for MANY blocks. */
+enum { MANY = 32 };
+
+static void evaluate_many(Random r, uint64_t block, uint32_t out[4 * MANY])
+{
+    uint32_t c[4][MANY], k0 = (uint32_t)r.seed, k1 = (uint32_t)(r.seed >> 32);
+    for (int i = 0; i < MANY; i++) {
+        c[0][i] = (uint32_t)(block + (uint64_t)i);
+        c[1][i] = (uint32_t)((block + (uint64_t)i) >> 32);
+        c[2][i] = (uint32_t)r.stream;
+        c[3][i] = (uint32_t)(r.stream >> 32);
+    }
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+        for (int i = 0; i < MANY; i++) {
+            uint64_t p0 = 0xD2511F53ull * c[0][i], p1 = 0xCD9E8D57ull * c[2][i];
+            c[0][i] = (uint32_t)(p1 >> 32) ^ c[1][i] ^ k0;
+            c[1][i] = (uint32_t)p1;
+            c[2][i] = (uint32_t)(p0 >> 32) ^ c[3][i] ^ k1;
+            c[3][i] = (uint32_t)p0;
+        }
+    for (int i = 0; i < MANY; i++)
+        for (int word = 0; word < 4; word++) out[4 * i + word] = c[word][i];
+}
+
+void random_bits_run(Random r, uint64_t first, size_t n, uint32_t *out)
+{
+    uint32_t bits[4 * MANY];
+    size_t skip = first % 4;
+    for (uint64_t block = first / 4; n > 0; block += MANY, skip = 0) {
+        size_t count = 4 * MANY - skip < n ? 4 * MANY - skip : n;
+        evaluate_many(r, block, bits);
+        memcpy(out, bits + skip, count * sizeof *out);
+        out += count, n -= count;
+    }
+}
+
 static double to_unit(uint32_t bits) { return (bits + 0.5) / 4294967296.0; }
 
 double random_uniform(Random r, uint64_t index) { return to_unit(random_bits(r, index)); }
+
+void random_uniforms(Random r, uint64_t first, size_t n, double *out)
+{
+    uint32_t bits[4 * MANY];
+    for (size_t k = 0, count; k < n; k += count) {
+        count = n - k < 4 * MANY ? n - k : 4 * MANY;
+        random_bits_run(r, first + k, count, bits);
+        for (size_t i = 0; i < count; i++) out[k + i] = to_unit(bits[i]);
+    }
+}
 
 /* The high half of n * bits: each value within 1 in 2^32/n of equally likely. */
 uint32_t random_below(Random r, uint64_t index, uint32_t n)

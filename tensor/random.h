@@ -12,7 +12,7 @@
  * key.  The seed is the key; index and stream are the counter.
  *
  * Four entries share one evaluation, so reading a run of indices in order is cheapest
- * through random_normals.  Normals are made in double, so that the float and the double
+ * through the functions for runs.  Normals are made in double, so that the float and the double
  * build draw the same noise up to rounding. */
 #ifndef TENSOR_RANDOM_H
 #define TENSOR_RANDOM_H
@@ -34,7 +34,11 @@ double random_uniform(Random r, uint64_t index);                    /* in (0, 1)
 uint32_t random_below(Random r, uint64_t index, uint32_t n);        /* 0 ... n-1 */
 double random_normal(Random r, uint64_t index);                     /* N(0, 1) */
 
-/* out[k] = random_normal(r, first + k) for k < n. */
+/* out[k] = random_bits(r, first + k) for k < n. */
+void random_bits_run(Random r, uint64_t first, size_t n, uint32_t *out);
+
+/* out[k] = random_uniform(r, first + k), or random_normal, for k < n. */
+void random_uniforms(Random r, uint64_t first, size_t n, double *out);
 void random_normals(Random r, uint64_t first, size_t n, double *out);
 
 /* A permutation of 0 ... n-1, all equally likely. */

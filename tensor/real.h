@@ -16,10 +16,12 @@
 typedef double Real;
 #define REAL_MAX DBL_MAX
 #define REAL_NAME "double"
+#define REAL_BYTES 8
 #else
 typedef float Real;
 #define REAL_MAX FLT_MAX
 #define REAL_NAME "float"
+#define REAL_BYTES 4
 #endif
 
 #endif

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "tensor/convolution.h"
+#include "tensor/direct.h"
 #include "tensor/memory.h"
+#include "tensor/winograd.h"
 #include "tests/check.h"
 
 static const double tolerance = sizeof(Real) == 4 ? 2e-5 : 1e-12;
@@ -45,6 +47,10 @@ static const Convolution cases[] = {
     {3, 6, 6, 4, 3, 3, 4, 2, 2, 0},     {1, 5, 5, 1, 5, 5, 40, 3, 1, 1},
     {2, 13, 12, 5, 13, 12, 17, 3, 1, 1}, {3, 1, 29, 16, 1, 29, 16, 3, 1, 1},
     {1, 17, 14, 40, 17, 14, 3, 3, 1, 1},
+    {2, 8, 8, 16, 8, 8, 48, 3, 1, 1},   {5, 7, 9, 32, 7, 9, 16, 3, 1, 1},
+    {3, 4, 3, 64, 4, 3, 32, 3, 1, 1},   {1, 4, 4, 16, 4, 4, 16, 3, 1, 1},
+    {1, 28, 28, 16, 28, 28, 16, 3, 1, 1},
+    {7, 16, 16, 32, 16, 16, 80, 3, 1, 1},
 };
 
 typedef struct { size_t nx, ny, nw; Real *x, *y, *w, *b, *want; } Arrays;
@@ -88,6 +94,35 @@ static void equals_the_reference(void)
     }
 }
 
+/* The root mean square error of y against the reference, which sums in double. */
+static double error_of(void (*run)(Real *, const Real *, const Real *, const Real *,
+                                   const Convolution *), const Convolution *g, Arrays *a)
+{
+    double error = 0, size = 0;
+    run(a->y, a->x, a->w, a->b, g);
+    for (size_t i = 0; i < a->ny; i++) {
+        error += pow((double)a->y[i] - (double)a->want[i], 2);
+        size += pow((double)a->want[i], 2);
+    }
+    return sqrt(error / size);
+}
+
+/* Fewer multiplications must not cost digits.  The plain sum's error grows with the
+ * channels from 5 roundings to 14.  Winograd's stays at 11; with Lavin & Gray's points
+ * and one long sum it would be 17 to 44. */
+static void no_digits_lost(void)
+{
+    const double rounding = sizeof(Real) == 4 ? 0x1p-24 : 0x1p-53;
+    for (int C = 32; C <= 256; C *= 2) {
+        Convolution g = {1, 16, 16, C, 16, 16, 32, 3, 1, 1};
+        size_t mark = arena_mark(scratch());
+        Arrays a = make_arrays(&g);
+        convolution_reference(a.want, a.x, a.w, a.b, &g);
+        check_at_most(error_of(winograd_forward, &g, &a) / rounding, 12, "roundings");
+        arena_rewind(scratch(), mark);
+    }
+}
+
 static double dot(const Real *p, const Real *q, size_t n)
 {
     double sum = 0;
@@ -118,7 +153,7 @@ static void derivatives_are_adjoints(void)
 
 static const Test tests[] = {
     T(counts_neighbours), T(strides_with_either_padding), T(equals_the_reference),
-    T(derivatives_are_adjoints),
+    T(no_digits_lost), T(derivatives_are_adjoints),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -43,6 +43,12 @@ static void an_entry_is_a_function_of_its_address(void)
     double z[11];
     random_normals(r, 5, NELEM(z), z);
     for (int i = 0; i < NELEM(z); i++) check(z[i] == random_normal(r, 5 + (uint64_t)i));
+    uint32_t bits[300];
+    random_bits_run(r, 7, NELEM(bits), bits);
+    for (int i = 0; i < NELEM(bits); i++) check(bits[i] == random_bits(r, 7 + (uint64_t)i));
+    double u[300];
+    random_uniforms(r, 7, NELEM(u), u);
+    for (int i = 0; i < NELEM(u); i++) check(u[i] == random_uniform(r, 7 + (uint64_t)i));
     check(random_bits(r, 0) != random_bits(r, 1));
     check(random_bits(r, 0) != random_bits(random_stream(8, 1, 9), 0));
     check(random_bits(r, 0) != random_bits(random_stream(7, 2, 9), 0));

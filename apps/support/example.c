@@ -7,6 +7,35 @@
 #include "diffusion/guidance.h"
 #include "tensor/error.h"
 
+/* Images of noise, times over the schedule, classes in turn: costs are equal. */
+static void make_data(Example *e)
+{
+    const UNetConfig *c = &e->model.config.unet;
+    if (!e->batch) e->batch = e->model.config.batch;
+    int C = config_picture_channels(&e->model.config);
+    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * C);
+    Arena *a = &e->model.arena;
+    double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
+    Level *level = arena_new(a, Level, N);
+    int *label = arena_new(a, int, N);
+    int classes = is_classifier(&e->model.config) ? c->out_channels : c->classes;
+    random_normals(random_stream(0, 0, 0), 0, size, x0);
+    random_normals(random_stream(0, 0, 1), 0, size, eps);
+    for (size_t n = 0; n < N; n++) {
+        int t = (int)(n * (size_t)e->model.config.diffusion_steps / N);
+        level[n] = schedule_level(&e->model.process.schedule, t);
+        label[n] = classes ? (int)n % classes : 0;
+    }
+    e->data = (Batch){.N = e->batch, .x0 = x0, .eps = eps, .level = level, .label = label,
+                      .small = small_pictures(a, &e->model.config, C, x0, e->batch)};
+}
+
+void example_create(Example *e, const Config *c)
+{
+    model_create(&e->model, c);
+    make_data(e);
+}
+
 /* As `drift train` and `drift classifier` make it for a data set of such images. */
 Config example_config(const Example *e, const Preset *p, const Option options[])
 {
@@ -39,7 +68,7 @@ static void create_from_preset(Example *e, const char *name, const Option option
         fail_usage("there is no run, file or preset %s; the presets are %s", name,
                    preset_names());
     Config c = example_config(e, p, options);
-    model_create(&e->model, &c);
+    example_create(e, &c);
 }
 
 void example_open(Example *e, const char *what, const Option options[])
@@ -49,27 +78,8 @@ void example_open(Example *e, const char *what, const Option options[])
         if (options_given(options, "size") || options_given(options, "classes"))
             fail_usage("--size and --classes are for presets; %s has its own", what);
         model_load(&e->model, run_checkpoint(scratch(), what), MODEL_ANY, false);
+        make_data(e);
     }
-
-    /* Images of noise, times over the schedule, classes in turn: costs are equal. */
-    const UNetConfig *c = &e->model.config.unet;
-    if (!e->batch) e->batch = e->model.config.batch;
-    int C = config_picture_channels(&e->model.config);
-    size_t N = (size_t)e->batch, size = N * (size_t)(c->height * c->width * C);
-    Arena *a = &e->model.arena;
-    double *x0 = arena_new(a, double, size), *eps = arena_new(a, double, size);
-    Level *level = arena_new(a, Level, N);
-    int *label = arena_new(a, int, N);
-    int classes = is_classifier(&e->model.config) ? c->out_channels : c->classes;
-    random_normals(random_stream(0, 0, 0), 0, size, x0);
-    random_normals(random_stream(0, 0, 1), 0, size, eps);
-    for (size_t n = 0; n < N; n++) {
-        int t = (int)(n * (size_t)e->model.config.diffusion_steps / N);
-        level[n] = schedule_level(&e->model.process.schedule, t);
-        label[n] = classes ? (int)n % classes : 0;
-    }
-    e->data = (Batch){.N = e->batch, .x0 = x0, .eps = eps, .level = level, .label = label,
-                      .small = small_pictures(a, &e->model.config, C, x0, e->batch)};
 }
 
 Var *example_loss(Example *e, Tape *t)

@@ -30,6 +30,9 @@ Config example_config(const Example *e, const Preset *p, const Option options[])
  * with initial weights.  Fails with the list of presets. */
 void example_open(Example *e, const char *what, const Option options[]);
 
+/* The same of a configuration. */
+void example_create(Example *e, const Config *c);
+
 /* Puts the forward half of a training step on the tape; returns the loss. */
 Var *example_loss(Example *e, Tape *t);
 

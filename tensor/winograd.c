@@ -1,0 +1,482 @@
+/* Convolution from values at points: see winograd.h. */
+#include "tensor/winograd.h"
+
+#include <string.h>
+
+#include "tensor/error.h"
+#include "tensor/memory.h"
+#include "tensor/vector.h"
+
+/* A tile of IN x IN numbers makes OUT x OUT outputs, by way of PLACES products. */
+enum { IN = 6, OUT = 4, TAPS = 3, PLACES = IN * IN };
+
+bool winograd_fits(const Convolution *g)
+{
+    int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
+    return g->K == TAPS && g->stride == 1 && g->pad == 1 && g->OH == g->H &&
+           g->OW == g->W && g->C % LANES == 0 && g->O % LANES == 0 &&
+           rows * columns <= 2 * g->H * g->W;
+}
+
+/* ---- the transforms ------------------------------------------------------------------
+ * The points are 0, P, -P, Q, -Q and infinity; P2 and Q2 are their squares.  Row k of B'
+ * holds the coefficients of the product of (z - point) over all other points; row k of G
+ * the powers of the point over the same product at the point; column k of A' the powers
+ * of the point.  At infinity a polynomial's value is its leading coefficient.  Each
+ * works on `step`-spaced vectors, a channel in each lane, so one function does columns
+ * and rows. */
+
+#define P ((Real)(21 / 32.0))
+#define Q ((Real)(13 / 8.0))
+#define P2 (P * P)
+#define Q2 (Q * Q)
+
+/* v = B' d */
+static inline __attribute__((always_inline)) void
+points_of_image(const Vector *d, int step, Vector *v)
+{
+    Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step],
+           d5 = d[5 * step];
+    Vector even = d4 - Q2 * d2, odd = P * (d3 - Q2 * d1);
+    v[1] = even + odd, v[2] = even - odd;
+    even = d4 - P2 * d2, odd = Q * (d3 - P2 * d1);
+    v[3] = even + odd, v[4] = even - odd;
+    v[0] = P2 * Q2 * d0 - (P2 + Q2) * d2 + d4;
+    v[5] = P2 * Q2 * d1 - (P2 + Q2) * d3 + d5;
+}
+
+/* One over those products at 0, at P and -P, at Q and -Q. */
+#define AT_0 (1 / (P2 * Q2))
+#define AT_P (1 / (2 * P2 * (P2 - Q2)))
+#define AT_Q (1 / (2 * Q2 * (Q2 - P2)))
+
+/* u = G g */
+static inline __attribute__((always_inline)) void
+points_of_filter(const Vector *g, int step, Vector *u)
+{
+    Vector g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    Vector even = g0 + P2 * g2, odd = P * g1;
+    u[1] = AT_P * (even + odd), u[2] = AT_P * (even - odd);
+    even = g0 + Q2 * g2, odd = Q * g1;
+    u[3] = AT_Q * (even + odd), u[4] = AT_Q * (even - odd);
+    u[0] = AT_0 * g0, u[5] = g2;
+}
+
+/* g = G' u */
+static inline __attribute__((always_inline)) void
+filter_of_points(const Vector *u, int step, Vector *g)
+{
+    Vector u0 = u[0], u1 = u[step], u2 = u[2 * step], u3 = u[3 * step], u4 = u[4 * step];
+    Vector evenP = AT_P * (u1 + u2), oddP = AT_P * (u1 - u2);
+    Vector evenQ = AT_Q * (u3 + u4), oddQ = AT_Q * (u3 - u4);
+    g[0] = AT_0 * u0 + evenP + evenQ;
+    g[1] = P * oddP + Q * oddQ;
+    g[2] = P2 * evenP + Q2 * evenQ + u[5 * step];
+}
+
+/* y = A' m */
+static inline __attribute__((always_inline)) void
+output_of_points(const Vector *m, int step, Vector *y)
+{
+    Vector m0 = m[0], m1 = m[step], m2 = m[2 * step], m3 = m[3 * step], m4 = m[4 * step];
+    Vector evenP = m1 + m2, oddP = P * (m1 - m2), evenQ = m3 + m4, oddQ = Q * (m3 - m4);
+    y[0] = m0 + evenP + evenQ;
+    y[1] = oddP + oddQ;
+    y[2] = P2 * evenP + Q2 * evenQ;
+    y[3] = P2 * oddP + Q2 * oddQ + m[5 * step];
+}
+
+/* m = A y */
+static inline __attribute__((always_inline)) void
+points_of_output(const Vector *y, int step, Vector *m)
+{
+    Vector y0 = y[0], y1 = y[step], y2 = y[2 * step], y3 = y[3 * step];
+    Vector even = y0 + P2 * y2, odd = P * (y1 + P2 * y3);
+    m[1] = even + odd, m[2] = even - odd;
+    even = y0 + Q2 * y2, odd = Q * (y1 + Q2 * y3);
+    m[3] = even + odd, m[4] = even - odd;
+    m[0] = y0, m[5] = y3;
+}
+
+/* ---- tiles ---------------------------------------------------------------------------
+ * The images of a batch are cut into tiles, counted through the batch; a block of them
+ * is one task. */
+
+typedef struct { int H, W, down, across; } Grid;
+
+static Grid make_grid(const Convolution *g)
+{
+    return (Grid){g->H, g->W, (g->H + OUT - 1) / OUT, (g->W + OUT - 1) / OUT};
+}
+
+/* Where in the batch's images [N, H, W] tile t begins. */
+typedef struct { size_t image; int row, column; } Corner;
+
+static Corner corner_of(const Grid *grid, int t)
+{
+    return (Corner){(size_t)(t / (grid->down * grid->across)),
+                    t / grid->across % grid->down * OUT, t % grid->across * OUT};
+}
+
+/* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[(k
+ * tiles + t) width + c].  The width is a vector more than the channels, so that rows do
+ * not fall on the same lines of the cache. */
+typedef struct { Real *at; size_t tiles, width; } Values;
+
+static Values new_values(int tiles, int channels)
+{
+    Values v = {.tiles = (size_t)(tiles + MR - 1) / MR * MR,
+                .width = (size_t)channels + LANES};
+    v.at = arena_new(scratch(), Real, PLACES * v.tiles * v.width);
+    return v;
+}
+
+/* The values of tile t from `size` x `size` numbers of x [N, H, W, C], the first of them
+ * `before` rows and columns in front of the tile's corner; outside the image they are 0.
+ * `transform` takes them to IN, along one axis. */
+static inline __attribute__((always_inline)) void
+read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
+          Corner corner, int size, int before,
+          void (*transform)(const Vector *, int, Vector *))
+{
+    int top = corner.row - before, left = corner.column - before;
+    int rows = grid->H - top < size ? grid->H - top : size;
+    const Real *image = x + corner.image * (size_t)(grid->H * grid->W) * (size_t)C;
+    for (int c = 0; c < C; c += LANES) {
+        Vector columns[IN][IN];                 /* [column][place along it] */
+        for (int j = 0; j < size; j++) {
+            Vector d[IN] = {{0}};
+            if (left + j >= 0 && left + j < grid->W)
+                for (int i = top < 0 ? -top : 0; i < rows; i++) {
+                    int pixel = (top + i) * grid->W + left + j;
+                    d[i] = vector_load(image + (size_t)pixel * (size_t)C + c);
+                }
+            transform(d, 1, columns[j]);
+        }
+        Real *to = v->at + t * v->width + c;
+        for (int i = 0; i < IN; i++) {
+            Vector row[IN];
+            transform(&columns[0][i], IN, row);
+            for (int j = 0; j < IN; j++, to += v->tiles * v->width)
+                vector_store(to, row[j]);
+        }
+    }
+}
+
+/* v = B' d B for `count` tiles from number `first` on. */
+static void read_image(const Values *v, const Real *x, int C, const Grid *grid, int first,
+                       int count)
+{
+    for (int t = 0; t < count; t++)
+        read_tile(v, (size_t)t, x, C, grid, corner_of(grid, first + t), IN, 1,
+                  points_of_image);
+}
+
+/* m = A dy A'. */
+static void read_output(const Values *m, const Real *dy, int O, const Grid *grid,
+                        int first, int count)
+{
+    for (int t = 0; t < count; t++)
+        read_tile(m, (size_t)t, dy, O, grid, corner_of(grid, first + t), OUT, 0,
+                  points_of_output);
+}
+
+/* y = A' m A (+ bias) (+ y). */
+static void write_output(const Values *m, Real *y, int O, const Grid *grid, int first,
+                         int count, const Real *bias, bool accumulate)
+{
+    for (int t = 0; t < count; t++) {
+        Corner corner = corner_of(grid, first + t);
+        int rows = grid->H - corner.row < OUT ? grid->H - corner.row : OUT;
+        int width = grid->W - corner.column < OUT ? grid->W - corner.column : OUT;
+        size_t row0 = corner.image * (size_t)grid->H + (size_t)corner.row;
+        size_t pixel = row0 * (size_t)grid->W + (size_t)corner.column;
+        for (int o = 0; o < O; o += LANES) {
+            const Real *from = m->at + (size_t)t * m->width + o;
+            Vector across[IN][OUT], b = bias ? vector_load(bias + o) : (Vector){0};
+            for (int i = 0; i < IN; i++) {
+                Vector row[IN];
+                for (int j = 0; j < IN; j++, from += m->tiles * m->width)
+                    row[j] = vector_load(from);
+                output_of_points(row, 1, across[i]);
+            }
+            for (int j = 0; j < width; j++) {
+                Vector column[OUT];
+                output_of_points(&across[0][j], OUT, column);
+                for (int i = 0; i < rows; i++) {
+                    Real *to = y + (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
+                    vector_store(to, column[i] + (accumulate ? vector_load(to) : b));
+                }
+            }
+        }
+    }
+}
+
+/* ---- forward: m[k] = v[k] u[k] ---------------------------------------------------- */
+
+enum { CHUNK = 32 };
+
+/* MR rows of m = MR rows of v times a panel [C][NR] of filters.  The sum over channels
+ * is one of sums of CHUNK: a long sum in float would lose more digits than the
+ * transforms do.  `wide` is a constant. */
+static inline __attribute__((always_inline)) void
+multiply(const Real *v, size_t v_row, size_t C, const Real *panel, Real *m, size_t m_row,
+         bool wide)
+{
+    const Real *third[MR / 3];          /* every third row: few enough for registers */
+    for (int i = 0; i < MR / 3; i++) third[i] = v + 3 * (size_t)i * v_row;
+    for (size_t begin = 0, end = 0; begin < C; begin = end) {
+        Vector m0[MR] = {{0}}, m1[MR] = {{0}};
+        end = C - begin < CHUNK ? C : begin + CHUNK;
+        for (size_t c = begin; c < end; c++, panel += NR) {
+            Vector u0 = *(const Vector *)panel, u1 = u0;
+            if (wide) u1 = *(const Vector *)(panel + LANES);
+#pragma GCC unroll 12
+            for (int i = 0; i < MR; i++) {
+                Real x = third[i / 3][c + (size_t)(i % 3) * v_row];
+                m0[i] += x * u0;
+                if (wide) m1[i] += x * u1;
+            }
+        }
+        Real *to = m;
+#pragma GCC unroll 12
+        for (int i = 0; i < MR; i++, to += m_row) {
+            if (begin) m0[i] += vector_load(to);
+            if (begin && wide) m1[i] += vector_load(to + LANES);
+            vector_store(to, m0[i]);
+            if (wide) vector_store(to + LANES, m1[i]);
+        }
+    }
+}
+
+static void multiply_wide(const Real *v, size_t v_row, size_t C, const Real *panel,
+                          Real *m, size_t m_row)
+{
+    multiply(v, v_row, C, panel, m, m_row, true);
+}
+
+static void multiply_narrow(const Real *v, size_t v_row, size_t C, const Real *panel,
+                            Real *m, size_t m_row)
+{
+    multiply(v, v_row, C, panel, m, m_row, false);
+}
+
+/* The filters at the PLACES, for products from C channels to O: [PLACES][O / NR,
+ * up][C][NR]. */
+static size_t panel_size(int C) { return (size_t)C * NR; }
+static size_t place_size(int C, int O)
+{
+    return (size_t)((O + NR - 1) / NR) * panel_size(C);
+}
+
+static void multiply_places(const Values *m, const Values *v, const Real *filters, int C,
+                            int O)
+{
+    for (size_t k = 0; k < PLACES; k++)
+        for (int o = 0; o < O; o += NR) {
+            const Real *panel =
+                filters + k * place_size(C, O) + (size_t)(o / NR) * panel_size(C);
+            for (size_t t = k * v->tiles; t < (k + 1) * v->tiles; t += MR)
+                (O - o > LANES ? multiply_wide : multiply_narrow)(
+                    v->at + t * v->width, v->width, (size_t)C, panel,
+                    m->at + t * m->width + o, m->width);
+        }
+}
+
+/* Tiles of a block: so many that a filter, once read, is used again, so few that the
+ * values stay in the second cache and that there are enough blocks to share; a function
+ * of the sizes alone. */
+static int block_tiles(int tiles, int channels)
+{
+    enum { CACHE = (512 << 10) / (int)sizeof(Real), ENOUGH_BLOCKS = 8 };
+    int strips = CACHE / (PLACES * MR * channels), most = tiles / (MR * ENOUGH_BLOCKS);
+    if (strips < 2) strips = 2;
+    if (strips > 4) strips = 4;
+    if (strips > most) strips = most;
+    return strips < 1 ? MR : strips * MR;
+}
+
+/* out = in [N, H, W, C] convolved with filters that make O channels. */
+static void run(Real *out, const Real *in, const Real *filters, const Convolution *g,
+                int C, int O, const Real *bias, bool accumulate)
+{
+    Grid grid = make_grid(g);
+    int tiles = g->N * grid.down * grid.across, size = block_tiles(tiles, C + O);
+#pragma omp parallel for schedule(dynamic)
+    for (int first = 0; first < tiles; first += size) {
+        size_t mark = arena_mark(scratch());
+        int count = tiles - first < size ? tiles - first : size;
+        Values v = new_values(count, C), m = new_values(count, O);
+        if ((size_t)count < v.tiles)        /* a strip that is not full */
+            memset(v.at, 0, PLACES * v.tiles * v.width * sizeof *v.at);
+        read_image(&v, in, C, &grid, first, count);
+        multiply_places(&m, &v, filters, C, O);
+        write_output(&m, out, O, &grid, first, count, bias, accumulate);
+        arena_rewind(scratch(), mark);
+    }
+}
+
+/* u = G g G' of a filter [TAPS][TAPS] of vectors. */
+static void filter_values(Vector g[TAPS * TAPS], Vector u[PLACES])
+{
+    Vector columns[TAPS][IN];
+    for (int j = 0; j < TAPS; j++) points_of_filter(g + j, TAPS, columns[j]);
+    for (int i = 0; i < IN; i++) points_of_filter(&columns[0][i], IN, u + i * IN);
+}
+
+/* A vector of numbers `step` apart. */
+static Vector gather(const Real *x, size_t step)
+{
+    Vector v;
+    for (int i = 0; i < LANES; i++) v[i] = x[(size_t)i * step];
+    return v;
+}
+
+/* Owned by scratch.  Forward, channel c comes in and o goes out; back it is the other
+ * way, and the filter is turned round. */
+static Real *pack_filters(const Real *w, const Convolution *g, bool back)
+{
+    int C = back ? g->O : g->C, O = back ? g->C : g->O;
+    size_t filter = TAPS * TAPS * (size_t)g->C, place = place_size(C, O);
+    Real *filters = arena_new(scratch(), Real, PLACES * place);
+#pragma omp parallel for schedule(static)
+    for (int o = 0; o < O; o += LANES)
+        for (int c = 0; c < C; c++) {
+            Vector taps[TAPS * TAPS], u[PLACES];
+            for (int i = 0; i < TAPS * TAPS; i++)
+                taps[i] = back
+                    ? vector_load(w + (size_t)c * filter + (size_t)((8 - i) * g->C + o))
+                    : gather(w + (size_t)o * filter + (size_t)(i * g->C + c), filter);
+            filter_values(taps, u);
+            Real *to = filters + (size_t)(o / NR) * panel_size(C) + c * NR + o % NR;
+            for (int k = 0; k < PLACES; k++, to += place) vector_store(to, u[k]);
+        }
+    return filters;
+}
+
+void winograd_forward(Real *y, const Real *x, const Real *w, const Real *b,
+                      const Convolution *g)
+{
+    require(winograd_fits(g), "not a convolution for Winograd");
+    size_t mark = arena_mark(scratch());
+    run(y, x, pack_filters(w, g, false), g, g->C, g->O, b, false);
+    arena_rewind(scratch(), mark);
+}
+
+void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
+                             const Convolution *g)
+{
+    require(winograd_fits(g), "not a convolution for Winograd");
+    size_t mark = arena_mark(scratch());
+    run(dx, dy, pack_filters(w, g, true), g, g->O, g->C, NULL, true);
+    arena_rewind(scratch(), mark);
+}
+
+/* ---- the gradient of the filters: du[k] = dm[k]' v[k] ----------------------------- */
+
+enum { ROWS = MR * 2 / 3 };
+
+/* du [ROWS][NR], rows C apart, = (or +=) the sum over tiles of dm[t][0..ROWS)
+ * v[t][0..NR). */
+static inline __attribute__((always_inline)) void
+correlate(const Real *dm, size_t dm_row, const Real *v, size_t v_row, size_t tiles,
+          Real *du, size_t C, bool add, bool wide)
+{
+    Vector u0[ROWS] = {{0}}, u1[ROWS] = {{0}};
+    for (size_t t = 0; t < tiles; t++, dm += dm_row, v += v_row) {
+        Vector v0 = *(const Vector *)v, v1 = v0;
+        if (wide) v1 = *(const Vector *)(v + LANES);
+#pragma GCC unroll 12
+        for (int i = 0; i < ROWS; i++) {
+            u0[i] += dm[i] * v0;
+            if (wide) u1[i] += dm[i] * v1;
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < ROWS; i++, du += C) {
+        vector_store(du, add ? vector_load(du) + u0[i] : u0[i]);
+        if (wide) vector_store(du + LANES, add ? vector_load(du + LANES) + u1[i] : u1[i]);
+    }
+}
+
+static void correlate_wide(const Real *dm, size_t dm_row, const Real *v, size_t v_row,
+                           size_t tiles, Real *du, size_t C, bool add)
+{
+    correlate(dm, dm_row, v, v_row, tiles, du, C, add, true);
+}
+
+static void correlate_narrow(const Real *dm, size_t dm_row, const Real *v, size_t v_row,
+                             size_t tiles, Real *du, size_t C, bool add)
+{
+    correlate(dm, dm_row, v, v_row, tiles, du, C, add, false);
+}
+
+/* du [PLACES, O, C] = (or +=) the part of tiles first ... first+count-1. */
+static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution *g,
+                      int first, int count, bool add)
+{
+    size_t mark = arena_mark(scratch()), C = (size_t)g->C, O = (size_t)g->O;
+    Grid grid = make_grid(g);
+    Values v = new_values(count, g->C), dm = new_values(count, g->O);
+    read_image(&v, x, g->C, &grid, first, count);
+    read_output(&dm, dy, g->O, &grid, first, count);
+    for (size_t k = 0; k < PLACES; k++)
+        for (size_t o = 0; o < O; o += ROWS)
+            for (size_t c = 0; c < C; c += NR)
+                (C - c > LANES ? correlate_wide : correlate_narrow)(
+                    dm.at + k * dm.tiles * dm.width + o, dm.width,
+                    v.at + k * v.tiles * v.width + c, v.width, (size_t)count,
+                    du + (k * O + o) * C + c, C, add);
+    arena_rewind(scratch(), mark);
+}
+
+/* dw += G' du G, where du is the sum of `parts`, taken in order. */
+static void write_filters(Real *dw, const Real *du, size_t parts, const Convolution *g)
+{
+    size_t C = (size_t)g->C, place = (size_t)g->O * C;
+#pragma omp parallel for schedule(static)
+    for (int o = 0; o < g->O; o++)
+        for (size_t c = 0; c < C; c += LANES) {
+            Vector u[PLACES], across[IN][TAPS];
+            for (size_t k = 0; k < PLACES; k++) {
+                const Real *from = du + k * place + (size_t)o * C + c;
+                u[k] = vector_load(from);
+                for (size_t p = 1; p < parts; p++)
+                    u[k] += vector_load(from + p * PLACES * place);
+            }
+            for (int i = 0; i < IN; i++) filter_of_points(u + i * IN, 1, across[i]);
+            for (int j = 0; j < TAPS; j++) {
+                Vector column[TAPS];
+                filter_of_points(&across[0][j], TAPS, column);
+                for (int i = 0; i < TAPS; i++) {
+                    Real *to = dw + ((size_t)o * 9 + (size_t)(i * TAPS + j)) * C + c;
+                    vector_store(to, vector_load(to) + column[i]);
+                }
+            }
+        }
+}
+
+/* The tiles are cut into parts, each summed by one thread: few enough that a part is
+ * long beside the work of adding it, and that together they fit some megabytes. */
+void winograd_backward_weight(Real *dw, const Real *dy, const Real *x,
+                              const Convolution *g)
+{
+    enum { MOST = 8, LONG = 128, ROOM = 1 << 22, BLOCK = 4 * MR };
+    require(winograd_fits(g), "not a convolution for Winograd");
+    size_t mark = arena_mark(scratch()), size = PLACES * (size_t)g->O * (size_t)g->C;
+    Grid grid = make_grid(g);
+    int tiles = g->N * grid.down * grid.across, parts = MOST;
+    while (parts > 2 && (tiles < parts * LONG || (size_t)parts * size > ROOM)) parts /= 2;
+    if (parts > tiles) parts = tiles;
+    Real *du = arena_new(scratch(), Real, (size_t)parts * size);
+#pragma omp parallel for schedule(dynamic)
+    for (int p = 0; p < parts; p++) {
+        int begin = (int)((long long)tiles * p / parts);
+        int end = (int)((long long)tiles * (p + 1) / parts);
+        for (int t = begin; t < end; t += BLOCK)
+            sum_tiles(du + (size_t)p * size, dy, x, g, t,
+                      end - t < BLOCK ? end - t : BLOCK, t > begin);
+    }
+    write_filters(dw, du, (size_t)parts, g);
+    arena_rewind(scratch(), mark);
+}
