@@ -165,7 +165,7 @@ static Job product_job(int M, int N, int K, char kind)
 static void time_product(int M, int N, int K, char kind)
 {
     size_t mark = arena_mark(scratch());
-    char name[32];
+    char name[64];
     snprintf(name, sizeof name, "%dx%dx%d %c", M, N, K, kind);
     Job job = product_job(M, N, K, kind);
     Job small = product_job(M < 64 ? M : 64, N < 600 ? N : 600, K < 2048 ? K : 2048, kind);
