@@ -77,7 +77,7 @@ static void check_network(const SafeTensors *f, const Config *c)
     UNetConfig u = complete(c);
     if (is_classifier(c)) classifier_init(&p, &u, c->pool);
     else unet_init(&p, &u);
-    checkpoint_check(f, &p, "model");
+    checkpoint_check(f, &p, "ema");
     params_destroy(&p);
 }
 
