@@ -119,13 +119,14 @@ void *arena_alloc_array(Arena *a, size_t size, size_t count)
 
 void *arena_alloc_zeroed(Arena *a, size_t size, size_t count)
 {
-    size_t touched = a->touched;
+    size_t dirty = a->touched;
     char *memory = arena_alloc_array(a, size, count);
-    size_t start = (size_t)(memory - a->region.base), old = a->used;
-#ifndef DEBUG
-    if (old > touched) old = touched;
+    size_t start = (size_t)(memory - a->region.base);
+#ifdef DEBUG
+    dirty = a->used;                    /* arena_alloc filled it with junk */
 #endif
-    if (old > start) memset(memory, 0, old - start);
+    if (dirty > a->used) dirty = a->used;
+    if (dirty > start) memset(memory, 0, dirty - start);
     return memory;
 }
 
