@@ -2,9 +2,9 @@
  *
  * Of its pictures, beside what real pictures get: apps/support/quality.h.
  *
- * --nll: the variational bound on test images in bits per dimension, with its terms (Ho 2020,
- * tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg, and the trade of
- * bits against error in RUN/nll-rate.svg. */
+ * --nll: the variational bound on test images in bits per dimension, with its terms (Ho
+ * 2020, tables 1 and 4; diffusion/likelihood.h), as a table, RUN/nll.json, RUN/nll.svg,
+ * and the trade of bits against error in RUN/nll-rate.svg. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,11 +2,12 @@
  *
  *     build/<config>/bench/kernels [THREADS]
  *
- * Each row: the plain version's rate, ours, the share of the peak, and by how much the two
- * differ, as a share of the largest number.  A row that differs too much has no rate.  The
- * peak is a loop of nothing but multiply-adds, run for the same number of threads right
- * before, because shared machines drift.  Operations are those of the formula, whatever the
- * kernel saves of them, so a share may exceed 1.  The plain version gets one image. */
+ * Each row: the plain version's rate, ours, the share of the peak, and by how much the
+ * two differ, as a share of the largest number.  A row that differs too much has no
+ * rate.  The peak is a loop of nothing but multiply-adds, run for the same number of
+ * threads right before, because shared machines drift.  Operations are those of the
+ * formula, whatever the kernel saves of them, so a share may exceed 1.  The plain version
+ * gets one image. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +92,8 @@ static double median_time(const Job *job)
     return t[RUNS / 2];
 }
 
-/* Runs both on a small job; returns their largest difference as a share of the largest number,
- * and sets *rate to the plain one's operations a second. */
+/* Runs both on a small job; returns their largest difference as a share of the largest
+ * number, and sets *rate to the plain one's operations a second. */
 static double compare(const Job *small, double *rate)
 {
     Real *got = arena_zeroed(scratch(), Real, small->size);

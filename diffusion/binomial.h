@@ -33,7 +33,8 @@
 
 typedef struct { Schedule schedule; double p0; } Binomial;
 
-/* Probabilities of 1.  t is 0 ... T-1; `before` and x0 are bits, or probabilities of 1. */
+/* Probabilities of 1.  t is 0 ... T-1; `before` and x0 are bits, or probabilities of
+ * 1. */
 double binomial_kernel(const Binomial *b, int t, double before);
 double binomial_marginal(const Binomial *b, int t, double x0);     /* t = -1: x0 itself */
 double binomial_posterior(const Binomial *b, int t, int xt, int x0);

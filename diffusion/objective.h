@@ -18,11 +18,12 @@
  *     rescaled_kl    T L_t: its average over t is the whole bound L_vlb
  *
  * For the continuous levels of Karras 2022 mse is already the paper's loss: its weights
- * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is the
- * squared error of the network's own output.  What is left to choose is where sigma falls
- * (timesteps.h).
+ * lambda(sigma) for VP, VE and EDM are all 1 / c_out^2, so that lambda (x0_hat - x0)^2 is
+ * the squared error of the network's own output.  What is left to choose is where sigma
+ * falls (timesteps.h).
  *
- * Next to the squared error, L_t trains the variance only: the mean in it is held constant. */
+ * Next to the squared error, L_t trains the variance only: the mean in it is held
+ * constant. */
 #ifndef DIFFUSION_OBJECTIVE_H
 #define DIFFUSION_OBJECTIVE_H
 
@@ -50,8 +51,8 @@ typedef struct {
 /* Channels of a picture: half the network's output, if the other half is v. */
 int picture_channels(const UNet *net, const Process *p);
 
-/* The network at x [N, H, W, C], beside the small pictures if there are any.  Fails if the
- * network needs some and there are none, or the other way round. */
+/* The network at x [N, H, W, C], beside the small pictures if there are any.  Fails if
+ * the network needs some and there are none, or the other way round. */
 Var *network_forward(Pass *pass, const UNet *net, const Process *p, Var *x,
                      const SmallPictures *small, const Condition *c);
 

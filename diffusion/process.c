@@ -63,7 +63,8 @@ static double edm_to_x0(double out, double x, const Level *l)
     return d * d / v * (x / l->a) + sigma * d / sqrt(v) * out;
 }
 
-/* From x0 = c_skip (x0 + sigma eps) + c_out F:  F = (sigma x0 - d^2 eps) / (d sqrt(...)). */
+/* From x0 = c_skip (x0 + sigma eps) + c_out F:  F = (sigma x0 - d^2 eps) / (d
+ * sqrt(...)). */
 static double edm_target(double x0, double eps, const Level *l)
 {
     double sigma = l->s / l->a;

@@ -13,8 +13,8 @@
  *                     x0 = c_skip x/a + c_out F,  sigma = s/a,  data of deviation d = 0.5
  *                     c_skip = d^2 / (sigma^2 + d^2),  c_out = sigma d / sqrt(sigma^2 + d^2)
  *
- * At the input the network gets `input` times x: 1/sqrt(a^2 + s^2), which is 1 for the schedules
- * of Ho 2020; 1/a for score; 1/sqrt(a^2 d^2 + s^2) for edm.
+ * At the input the network gets `input` times x: 1/sqrt(a^2 + s^2), which is 1 for the
+ * schedules of Ho 2020; 1/a for score; 1/sqrt(a^2 d^2 + s^2) for edm.
  *
  * The way back p(x_{t-1} | x_t) is a Gaussian with the mean c0 x0 + ct x of the true
  * posterior at the predicted x0.  Its Variance is one of two fixed ones, right for data

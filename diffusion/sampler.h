@@ -56,13 +56,15 @@ typedef struct {
     double eta;                     /* of ddim */
     bool no_clip;                   /* x0_hat may leave [-1, 1] */
     bool keep_eps;                  /* ddim takes eps_hat from x0_hat as it was before clipping,
-                                     * as diffusers does; OpenAI's code takes it from after */
+                                     * as diffusers does; OpenAI's code takes it from
+                                     * after */
     double temperature;             /* the noise is multiplied by it; 0: 1 */
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
     void (*guide)(void *context, const double *x, const Level *level, Crowd c, double *g);
-    /* Turns N(mean, sigma^2), from which number i of x_{t-1} is to be drawn, into its product with
-     * some r(x_{t-1}), if not NULL (posterior.h).  next: the level of x_{t-1}. */
+    /* Turns N(mean, sigma^2), from which number i of x_{t-1} is to be drawn, into its
+     * product with some r(x_{t-1}), if not NULL (posterior.h).  next: the level of
+     * x_{t-1}. */
     void (*multiply)(void *context, const Level *next, size_t i, double *mean, double *sigma);
     /* Called after each step, if not NULL: x and x0_hat [N, size], steps left. */
     void (*watch)(void *context, const double *x, const double *x0, int left);

@@ -48,8 +48,8 @@ typedef struct {
 /* The paper has history 10, u = 0.001.  Fails with the list if there is no such kind. */
 Timesteps timesteps_create(Arena *a, const char *kind, int T, int history, double u);
 
-/* Draws t[N], the weight[N] of each one's loss and, of the continuous kinds, sigma[N]; else those
- * are 0. */
+/* Draws t[N], the weight[N] of each one's loss and, of the continuous kinds, sigma[N];
+ * else those are 0. */
 void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight, double *sigma);
 
 /* Remembers a loss; needed by loss_aware only. */

@@ -24,7 +24,8 @@ typedef struct {
     const Real *panels;         /* [O / NR, rounded up][9 C][NR]: the filters, packed */
 } Product;
 
-/* tile [MR][NR] = MR overlapping patches times a panel.  `wide` is a constant in every call. */
+/* tile [MR][NR] = MR overlapping patches times a panel.  `wide` is a constant in every
+ * call. */
 static inline __attribute__((always_inline)) void
 multiply(const Real *a, size_t C, size_t frame_row, const Real *b, Real *tile, bool wide)
 {
@@ -60,11 +61,12 @@ static void multiply_narrow(const Real *a, size_t C, size_t frame_row, const Rea
     multiply(a, C, frame_row, b, tile, false);
 }
 
-/* An image [H, W, C] to be framed: its rows first ... first+rows-1, those outside being 0, with
- * `left` pixels of 0 before each row and 2 - left after it. */
+/* An image [H, W, C] to be framed: its rows first ... first+rows-1, those outside being
+ * 0, with `left` pixels of 0 before each row and 2 - left after it. */
 typedef struct { const Real *image; int H, W, C, first, rows, left; } Framing;
 
-/* Owned by scratch; with room for what a strip of pixels or channels reaches beyond the end. */
+/* Owned by scratch; with room for what a strip of pixels or channels reaches beyond the
+ * end. */
 static Real *make_frame(const Framing *f)
 {
     size_t C = (size_t)f->C, row = (size_t)(f->W + 2) * C;
@@ -140,8 +142,8 @@ static size_t forward_place(const Convolution *g, int tap, int c, int o)
     return ((size_t)o * 9 + (size_t)tap) * (size_t)g->C + (size_t)c;
 }
 
-/* Going back, output channels come in, and the filter is turned round: tap i reaches back from
- * where tap 8 - i reached. */
+/* Going back, output channels come in, and the filter is turned round: tap i reaches back
+ * from where tap 8 - i reached. */
 static size_t backward_place(const Convolution *g, int tap, int c, int o)
 {
     return ((size_t)c * 9 + (size_t)(8 - tap)) * (size_t)g->C + (size_t)o;
@@ -243,7 +245,8 @@ static void add_image(Real *sum, const Real *dy, const Real *x, const Convolutio
     arena_rewind(scratch(), mark);
 }
 
-/* The images are cut into PARTS, each summed by one thread; then the parts are added in order. */
+/* The images are cut into PARTS, each summed by one thread; then the parts are added in
+ * order. */
 void direct_backward_weight(Real *dw, const Real *dy, const Real *x, const Convolution *g)
 {
     require(direct_fits(g), "not a direct convolution");

@@ -1,20 +1,21 @@
 /* The 3x3 convolution of a U-Net (stride 1, zeros all round) without packing.
  *
- * A product that packs patches (convolution.c) copies each number nine times, which is worth it
- * if the copy is used for many output channels.  With 16 of them it is not.  Here the image is
- * copied once, into a frame of zeros:
+ * A product that packs patches (convolution.c) copies each number nine times, which is
+ * worth it if the copy is used for many output channels.  With 16 of them it is not.
+ * Here the image is copied once, into a frame of zeros:
  *
  *     0 0 0 0 0         Then the patch of pixel p is three runs of 3 C neighbouring numbers, one
  *     0 a b c 0         in each row, at  p C,  (p + W + 2) C,  (p + 2 (W + 2)) C,  and the patch
  *     0 d e f 0         of the next pixel begins C numbers further on.  So MR pixels in a row are
  *     0 0 0 0 0         MR rows of a matrix that overlap in memory, and nothing is packed.
  *
- * Pixels are counted through the frame; the two at the end of each row are computed too and
- * thrown away.
+ * Pixels are counted through the frame; the two at the end of each row are computed too
+ * and thrown away.
  *
- * The gradient of the filters is, for each of the nine taps, a product of dy and the image moved
- * by the tap: dw[o][tap][c] = sum over pixels p of dy[p][o] x[p + tap][c].  With dy in a frame of
- * the same width, whose two last columns are 0, that too reads both as they lie. */
+ * The gradient of the filters is, for each of the nine taps, a product of dy and the
+ * image moved by the tap: dw[o][tap][c] = sum over pixels p of dy[p][o] x[p + tap][c].
+ * With dy in a frame of the same width, whose two last columns are 0, that too reads both
+ * as they lie. */
 #ifndef TENSOR_DIRECT_H
 #define TENSOR_DIRECT_H
 

@@ -3,11 +3,11 @@
  * Reading: a file comes into an arena in one piece; the formats above parse memory, never
  * a stream, so no parser can leave a descriptor open or trust an unchecked length.
  *
- * Writing: the bytes go to a file beside the target; only when all of them are on the disk
- * (every write checked, fsync) is it renamed over the target, and the folder is fsynced too.
- * A write that was interrupted, or took only a part, goes on.
- * Whatever happens, the target holds either its old content or the new, never half.
- * If anything fails the program ends with a sentence and the unfinished file is removed. */
+ * Writing: the bytes go to a file beside the target; only when all of them are on the
+ * disk (every write checked, fsync) is it renamed over the target, and the folder is
+ * fsynced too. A write that was interrupted, or took only a part, goes on. Whatever
+ * happens, the target holds either its old content or the new, never half. If anything
+ * fails the program ends with a sentence and the unfinished file is removed. */
 #ifndef TENSOR_FILE_H
 #define TENSOR_FILE_H
 
@@ -52,8 +52,9 @@ void writer_commit(Writer *w);
 /* The three calls above in one. */
 void file_write(const char *path, const void *data, size_t bytes);
 
-/* A file that only grows: each call adds its bytes at the end at once.  log_sync returns when
- * they are on the disk.  All fail with the path if the disk does; log_close syncs too. */
+/* A file that only grows: each call adds its bytes at the end at once.  log_sync returns
+ * when they are on the disk.  All fail with the path if the disk does; log_close syncs
+ * too. */
 typedef struct {
     const char *path;           /* as given */
     int fd;
@@ -64,9 +65,10 @@ void log_write(const Log *l, const void *data, size_t bytes);
 void log_sync(const Log *l);
 void log_close(Log *l);
 
-/* Claims `path`, a file made for this purpose, until the process ends, however it ends: the
- * system lets go of the lock, so one left behind by a crash is none.  The file tells the
- * process number.  Fails with the number of the process that has it; `what` it guards. */
+/* Claims `path`, a file made for this purpose, until the process ends, however it ends:
+ * the system lets go of the lock, so one left behind by a crash is none.  The file tells
+ * the process number.  Fails with the number of the process that has it; `what` it
+ * guards. */
 void file_lock(const char *path, const char *what);
 
 /* The number in four bytes, the highest first, as PNG and IDX store it. */

@@ -52,8 +52,8 @@ void *arena_alloc(Arena *a, size_t bytes);
 #define arena_new(a, Type, count) ((Type *)arena_alloc_array(a, sizeof(Type), count))
 void *arena_alloc_array(Arena *a, size_t size, size_t count);   /* dies if it wraps */
 
-/* All zero.  Pages that were never used are zero already and are left alone: what is never
- * written (moments, when a model only samples) is never resident. */
+/* All zero.  Pages that were never used are zero already and are left alone: what is
+ * never written (moments, when a model only samples) is never resident. */
 #define arena_zeroed(a, Type, count) ((Type *)arena_alloc_zeroed(a, sizeof(Type), count))
 void *arena_alloc_zeroed(Arena *a, size_t size, size_t count);
 char *arena_printf(Arena *a, const char *format, ...)

@@ -45,7 +45,8 @@ uint32_t random_bits(Random r, uint64_t index)
     return u[index % 4];
 }
 
-/* Side by side, so that the compiler makes vectors of them: ten rounds for MANY blocks. */
+/* Side by side, so that the compiler makes vectors of them: ten rounds for MANY
+ * blocks. */
 enum { MANY = 32 };
 
 static void evaluate_many(Random r, uint64_t block, uint32_t out[4 * MANY])

@@ -12,8 +12,8 @@
  * key.  The seed is the key; index and stream are the counter.
  *
  * Four entries share one evaluation, so reading a run of indices in order is cheapest
- * through the functions for runs.  Normals are made in double, so that the float and the double
- * build draw the same noise up to rounding. */
+ * through the functions for runs.  Normals are made in double, so that the float and the
+ * double build draw the same noise up to rounding. */
 #ifndef TENSOR_RANDOM_H
 #define TENSOR_RANDOM_H
 

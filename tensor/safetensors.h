@@ -80,8 +80,8 @@ void safetensors_to_host(const SafeEntry *entry, void *out);
 void safetensors_reorder(void *out, const void *in, size_t count, size_t size,
                          bool highest_first);
 bool host_has_highest_first(void);
-/* The bits of the half-precision number (DTYPE_F16) nearest to x, of two the even one; infinite
- * from 65520 on. */
+/* The bits of the half-precision number (DTYPE_F16) nearest to x, of two the even one;
+ * infinite from 65520 on. */
 uint16_t half_of(double x);
 
 /* Writes the metadata and the entries in the given order; equal input gives equal bytes.

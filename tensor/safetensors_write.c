@@ -16,8 +16,8 @@ static size_t count_elements(const SafeEntry *e)
     return count;
 }
 
-/* Within [2^E, 2^(E+1)) the halves are 2^(E-10) apart, below 2^-14 all as there; k of them make
- * up x.  A k rounded up to 2048 carries into the exponent, as it should. */
+/* Within [2^E, 2^(E+1)) the halves are 2^(E-10) apart, below 2^-14 all as there; k of
+ * them make up x.  A k rounded up to 2048 carries into the exponent, as it should. */
 uint16_t half_of(double x)
 {
     unsigned sign = signbit(x) ? 0x8000 : 0;

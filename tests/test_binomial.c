@@ -89,7 +89,8 @@ static void the_bound_is_that_of_all_paths(void)
     arena_destroy(&a);
 }
 
-/* Kernels in a row are the marginal; marginal times posterior is marginal times kernel. */
+/* Kernels in a row are the marginal; marginal times posterior is marginal times
+ * kernel. */
 static void steps_add_up_and_turn_round(void)
 {
     Arena a = arena_create();

@@ -143,8 +143,8 @@ static void a_cascade_draws_small_then_large(void)
     check_drift(1, "1/3 does not divide", "train %s --shrink 3 --out %s/x", rest, t);
 }
 
-/* Area averages: of 1 2 3 4 / 5 6 7 8 in blocks of two 3.5 and 5.5, as small pictures and, in
- * bytes and rounded, as a data set. */
+/* Area averages: of 1 2 3 4 / 5 6 7 8 in blocks of two 3.5 and 5.5, as small pictures
+ * and, in bytes and rounded, as a data set. */
 static void small_pictures_are_averages(void)
 {
     static const double x[] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -210,8 +210,8 @@ static void check_refused(const char *folder, const char *words)
     check_stops(load, &r, folder);
 }
 
-/* P(radius > r) = (r^-2 - 16^-2) / (1 - 16^-2); every pixel has a leaf, so the pictures do
- * not depend on what was there; each part is another set, and the same each time. */
+/* P(radius > r) = (r^-2 - 16^-2) / (1 - 16^-2); every pixel has a leaf, so the pictures
+ * do not depend on what was there; each part is another set, and the same each time. */
 static void makes_dead_leaves(void)
 {
     check_close(leaf_radius(0), 16, 1e-12);

@@ -70,8 +70,8 @@ static void resuming_gives_the_same_bytes(void)
     check(same(checkpoint("p"), checkpoint("q")));
 }
 
-/* A signal in the middle: the step is finished, the state saved, the way on told; the exit code is
- * 128 and its number. */
+/* A signal in the middle: the step is finished, the state saved, the way on told; the
+ * exit code is 128 and its number. */
 static void a_signal_stops_in_order(void)
 {
     static const struct { const char *name; int code; } signals[] = {{"INT", 130}, {"TERM", 143}};
@@ -92,8 +92,8 @@ static void a_signal_stops_in_order(void)
     }
 }
 
-/* Karras 2022 from training with augmentation to its sampler; and each network by the samplers of
- * the other kind. */
+/* Karras 2022 from training with augmentation to its sampler; and each network by the
+ * samplers of the other kind. */
 static void any_network_takes_any_sampler(void)
 {
     const char *t = test_folder();

@@ -1,4 +1,5 @@
-/* Posterior sampling against closed forms: Gaussian data, seen through noise or in part. */
+/* Posterior sampling against closed forms: Gaussian data, seen through noise or in
+ * part. */
 #include <string.h>
 
 #include "diffusion/posterior.h"
@@ -39,7 +40,8 @@ static void what_is_seen_is_kept(void)
     arena_destroy(&a);
 }
 
-/* The product of N(mu, s^2) and N(x; y, S^2): precisions add, the mean is their average. */
+/* The product of N(mu, s^2) and N(x; y, S^2): precisions add, the mean is their
+ * average. */
 static void a_step_is_multiplied(void)
 {
     double seen = 0.7, mean = 0.1, sigma = 0.5;

@@ -29,8 +29,8 @@ static void writes_by_hand(void)
     check(f.size == sizeof want - 1 && memcmp(f.data, want, f.size) == 0);
 }
 
-/* Halves are 2^-10 apart from 1 on: 1 + 2^-11 lies between two, and goes to the even one, as does
- * 1 + 3 2^-11.  The smallest is 2^-24, the largest 65504. */
+/* Halves are 2^-10 apart from 1 on: 1 + 2^-11 lies between two, and goes to the even one,
+ * as does 1 + 3 2^-11.  The smallest is 2^-24, the largest 65504. */
 static void halves_by_hand(void)
 {
     static const struct { double x; unsigned bits; } rows[] = {

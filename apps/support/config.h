@@ -1,8 +1,9 @@
 /* Everything that defines a run: the data's size, the network, the process, the training.
  *
- * Two runs with equal configurations and the same data give equal checkpoints.  The preset names
- * a row of the table in config.c; options change single entries; the whole is written to
- * RUN/config.json and into the checkpoint, so that nothing has to be told again. */
+ * Two runs with equal configurations and the same data give equal checkpoints.  The
+ * preset names a row of the table in config.c; options change single entries; the whole
+ * is written to RUN/config.json and into the checkpoint, so that nothing has to be told
+ * again. */
 #ifndef APPS_SUPPORT_CONFIG_H
 #define APPS_SUPPORT_CONFIG_H
 
@@ -37,8 +38,9 @@ typedef struct {
     uint64_t seed;
 } Config;
 
-/* The presets, for --help: name and description, ended by a NULL name.  Those of papers say
- * the size and classes of the pictures too; training takes these from the data set. */
+/* The presets, for --help: name and description, ended by a NULL name.  Those of papers
+ * say the size and classes of the pictures too; training takes these from the data
+ * set. */
 typedef struct {
     const char *name, *about;
     Config config;
@@ -54,8 +56,8 @@ const char *classifier_preset_names(void);
 const Preset *preset_find(const char *name);
 const Preset *classifier_preset_find(const char *name);
 
-/* Appends it as a JSON object, without `steps`, so that a run that was asked for fewer steps at first
- * ends in the same checkpoint. */
+/* Appends it as a JSON object, without `steps`, so that a run that was asked for fewer
+ * steps at first ends in the same checkpoint. */
 void config_put(Text *t, const char *key, const Config *c);
 
 /* From that object, strictly; `where` begins the message when something is missing. */
@@ -65,10 +67,12 @@ Config config_parse(Arena *a, Bytes text);
  * NULL; what only says the same in other words is none.  It is in the scratch arena. */
 const char *config_difference(const Config *x, const Config *y);
 
-/* Channels of a picture: the network's, half of which are the small picture's if there is one. */
+/* Channels of a picture: the network's, half of which are the small picture's if there is
+ * one. */
 int config_picture_channels(const Config *c);
 
-/* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be, else 1. */
+/* How strongly to guide (diffusion/guidance.h) unless told: 2 for a model that can be,
+ * else 1. */
 double config_guidance(const Config *c);
 
 /* Copies the texts into the arena, so that c outlives what it was made from. */

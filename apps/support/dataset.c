@@ -9,8 +9,8 @@
 #include "tensor/error.h"
 #include "tensor/file.h"
 
-/* apps/data/NAME, a folder or a file, in the folder `start`, which is shortened, or in the
- * nearest of its parents; NULL if none has it. */
+/* apps/data/NAME, a folder or a file, in the folder `start`, which is shortened, or in
+ * the nearest of its parents; NULL if none has it. */
 static const char *search_upwards(Arena *a, char *start, const char *name)
 {
     for (;;) {

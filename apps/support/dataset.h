@@ -38,12 +38,12 @@ typedef enum { DATASET_TRAIN, DATASET_TEST } DatasetPart;
  *   a folder    whatever it holds; `folder` is NULL */
 Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart part);
 
-/* apps/data/NAME, which comes with the program: searched from the current folder upwards, then
- * from the program's.  NULL if it is in none. */
+/* apps/data/NAME, which comes with the program: searched from the current folder upwards,
+ * then from the program's.  NULL if it is in none. */
 const char *dataset_bundled(Arena *a, const char *name);
 
-/* Each picture averaged over blocks of n x n pixels, rounded; n 0 or 1: as it is.  Fails if n
- * does not divide height and width. */
+/* Each picture averaged over blocks of n x n pixels, rounded; n 0 or 1: as it is.  Fails
+ * if n does not divide height and width. */
 void dataset_shrink(Arena *a, Dataset *d, int n);
 
 /* The formats: does a file of this name belong to one, and the loading of a folder.

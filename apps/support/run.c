@@ -69,8 +69,8 @@ static const char *need(const SafeTensors *f, const char *key)
     return text;
 }
 
-/* The network has names and shapes before it has numbers: they are compared with the file's, so
- * that no configuration can ask for more memory than the file justifies. */
+/* The network has names and shapes before it has numbers: they are compared with the
+ * file's, so that no configuration can ask for more memory than the file justifies. */
 static void check_network(const SafeTensors *f, const Config *c)
 {
     Params p = params_create();

@@ -6,8 +6,9 @@
  *     RUN/samples/000100.png       drawn from the same noise each time
  *     RUN/lock                     the number of the process that trains, or was the last to
  *
- * A checkpoint holds nothing that depends on path, host or clock: random numbers and the order
- * of the data are functions of (seed, step), so the step is all that resuming needs. */
+ * A checkpoint holds nothing that depends on path, host or clock: random numbers and the
+ * order of the data are functions of (seed, step), so the step is all that resuming
+ * needs. */
 #ifndef APPS_SUPPORT_RUN_H
 #define APPS_SUPPORT_RUN_H
 
@@ -36,8 +37,9 @@ void model_create(Model *m, const Config *c);
 /* Is it a configuration of a classifier, or of a denoiser? */
 bool is_classifier(const Config *c);
 
-/* The model of a checkpoint; fails if it is not of the kind wanted.  For training everything is
- * loaded, for sampling only the average and the weights, of a classifier only the average. */
+/* The model of a checkpoint; fails if it is not of the kind wanted.  For training
+ * everything is loaded, for sampling only the average and the weights, of a classifier
+ * only the average. */
 typedef enum { MODEL_ANY, MODEL_DENOISER, MODEL_CLASSIFIER } ModelKind;
 
 void model_load(Model *m, const char *checkpoint, ModelKind kind, bool for_training);
@@ -60,21 +62,23 @@ void run_write_config(const char *run, const RunPlan *plan, const Config *c);
 /* RUN/name; owned by the arena. */
 const char *run_path(Arena *a, const char *run, const char *name);
 
-/* Makes this process the only one that trains in the run; fails, naming the other, if it is not. */
+/* Makes this process the only one that trains in the run; fails, naming the other, if it
+ * is not. */
 void run_lock(const char *run);
 
-/* The checkpoint of a run folder, or the argument itself if it is a file.  Fails if there is
- * none. */
+/* The checkpoint of a run folder, or the argument itself if it is a file.  Fails if there
+ * is none. */
 const char *run_checkpoint(Arena *a, const char *run);
 
-/* What a run was trained on, as dataset_load takes it; data, if asked for, may become NULL. */
+/* What a run was trained on, as dataset_load takes it; data, if asked for, may become
+ * NULL. */
 void run_source(Arena *a, const char *run, const char **source, const char **data);
 
 /* [N, H, W, C] numbers in [-1, 1] to bytes, rounded; what lies outside is clipped. */
 void to_bytes(uint8_t *out, const double *x, size_t n);
 
-/* Labels for `count` samples: all `label`, or with label -1 each class in turn, equally many side
- * by side.  NULL without classes. */
+/* Labels for `count` samples: all `label`, or with label -1 each class in turn, equally
+ * many side by side.  NULL without classes. */
 int *make_labels(Arena *a, int classes, int count, int label);
 
 #endif

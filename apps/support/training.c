@@ -1,8 +1,8 @@
 /* The training loop: see training.h.
  *
  * A resumed run cuts the log at its checkpoint's step and reads from the last line how
- * long it has trained.  So the log must not end before: it is synced to the disk first.
- * */
+ * long it has trained.  So the log must not end before: it is synced to the disk
+ * first. */
 #include "apps/support/training.h"
 
 #include <signal.h>
@@ -88,9 +88,10 @@ static void skip_step(Training *t)
     t->model.optimizer.step++;
 }
 
-/* How many standard deviations the loss stands above its running average: the worst since the
- * last line of the log is the line's "spike".  The deviation is learned anew in each process,
- * from the steps of the last hundred or so; before LEARN of them nothing is said. */
+/* How many standard deviations the loss stands above its running average: the worst since
+ * the last line of the log is the line's "spike".  The deviation is learned anew in each
+ * process, from the steps of the last hundred or so; before LEARN of them nothing is
+ * said. */
 static void note_spike(Training *t, double loss)
 {
     enum { LEARN = 50 };
