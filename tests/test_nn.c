@@ -154,7 +154,7 @@ static Var *run(Fixture *f, Pass *pass)
 {
     tape_reset(&f->tape);
     Var *x = tape_leaf(&f->tape, "x", SHAPE(2, 8, 8, 2), f->x, NULL);
-    return unet_forward(pass, &f->net, x, 
+    return unet_forward(pass, &f->net, x,
                         &(Condition){.t = (double[]){3, 500}, .label = (int[]){2, 0}});
 }
 
