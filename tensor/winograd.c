@@ -7,14 +7,16 @@
 #include "tensor/memory.h"
 #include "tensor/vector.h"
 
-/* A tile of IN x IN numbers makes OUT x OUT outputs, by way of PLACES products. */
+/* A tile of IN x IN numbers makes OUT x OUT outputs, by way of PLACES products.  Channels
+ * come in whole UNITs: vectors, and rows of the kernel that sums filters. */
 enum { IN = 6, OUT = 4, TAPS = 3, PLACES = IN * IN };
+enum { ROWS = MR * 2 / 3, UNIT = ROWS > LANES ? ROWS : LANES };
 
 bool winograd_fits(const Convolution *g)
 {
     int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
     return g->K == TAPS && g->stride == 1 && g->pad == 1 && g->OH == g->H &&
-           g->OW == g->W && g->C % LANES == 0 && g->O % LANES == 0 &&
+           g->OW == g->W && g->C % UNIT == 0 && g->O % UNIT == 0 &&
            rows * columns <= 2 * g->H * g->W;
 }
 
@@ -373,8 +375,6 @@ void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
 }
 
 /* ---- the gradient of the filters: du[k] = dm[k]' v[k] ----------------------------- */
-
-enum { ROWS = MR * 2 / 3 };
 
 /* du [ROWS][NR], rows C apart, = (or +=) the sum over tiles of dm[t][0..ROWS)
  * v[t][0..NR). */

@@ -20,7 +20,7 @@ static void pieces_come_out_in_order(void)
 {
     enum { SIZE = 300000 };
     uint8_t *bytes = arena_alloc(&arena, SIZE);
-    for (int i = 0; i < SIZE; i++) bytes[i] = (uint8_t)(i * i >> 3);
+    for (int i = 0; i < SIZE; i++) bytes[i] = (uint8_t)((unsigned)i * (unsigned)i >> 3);
     static const size_t pieces[] = {1, 65536, 0, 65535, 1, 65537, 100, 100000};
     Writer w;
     size_t done = 0;
