@@ -201,7 +201,7 @@ static const Real *stored_at(const Operand *x, int o, int k)
 }
 
 /* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that
- * they do not divide is packed and filled up. */
+ * they do not divide is packed: what the kernel reads beyond is thrown away. */
 static Panel rows_of_a(const Task *t, int k0, int nk)
 {
     bool whole = t->ni % FEW == 0;
@@ -210,8 +210,6 @@ static Panel rows_of_a(const Task *t, int k0, int nk)
     if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
         return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
     t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, KC, 1);
-    for (int i = t->ni; i % FEW; i++)
-        memset(t->strips + (size_t)i * KC, 0, (size_t)nk * sizeof *t->strips);
     return (Panel){t->strips, KC, false};
 }
 
@@ -221,7 +219,6 @@ static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
     bool whole = columns % LANES == 0;
     if (is_stored(&t->b) && whole && t->b.outer_stride == 1 && t->ni <= OFTEN * MR)
         return (Panel){stored_at(&t->b, t->j0 + j, k0), t->b.k_stride, false};
-    if (!whole) memset(t->panel, 0, (size_t)nk * NR * sizeof *t->panel);
     t->b.pack(&t->b, t->j0 + j, columns, k0, nk, t->panel, 1, NR);
     return (Panel){t->panel, NR, false};
 }

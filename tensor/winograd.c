@@ -1,8 +1,6 @@
 /* Convolution from values at points: see winograd.h. */
 #include "tensor/winograd.h"
 
-#include <string.h>
-
 #include "tensor/error.h"
 #include "tensor/memory.h"
 #include "tensor/vector.h"
@@ -125,6 +123,7 @@ static Corner corner_of(const Grid *grid, int t)
  * not fall on the same lines of the cache. */
 typedef struct { Real *at; size_t tiles, width; } Values;
 
+/* Room for whole strips of tiles: products with tiles beyond the last are thrown away. */
 static Values new_values(int tiles, int channels)
 {
     Values v = {.tiles = (size_t)(tiles + MR - 1) / MR * MR,
@@ -309,8 +308,6 @@ static void run(Real *out, const Real *in, const Real *filters, const Convolutio
         size_t mark = arena_mark(scratch());
         int count = tiles - first < size ? tiles - first : size;
         Values v = new_values(count, C), m = new_values(count, O);
-        if ((size_t)count < v.tiles)        /* a strip that is not full */
-            memset(v.at, 0, PLACES * v.tiles * v.width * sizeof *v.at);
         read_image(&v, in, C, &grid, first, count);
         multiply_places(&m, &v, filters, C, O);
         write_output(&m, out, O, &grid, first, count, bias, accumulate);
