@@ -74,7 +74,7 @@ typedef struct {
     NetworkDenoiser denoiser;
     SamplingOptions sampling;
     Crowd crowd;
-    double *x, *x0, *z, flops;
+    double *x, *x0, *z;
     int t;
 } Work;
 

@@ -123,7 +123,7 @@ void *arena_alloc_zeroed(Arena *a, size_t size, size_t count)
     char *memory = arena_alloc_array(a, size, count);
     size_t start = (size_t)(memory - a->region.base);
 #ifdef DEBUG
-    dirty = a->used;                    /* arena_alloc filled it with junk */
+    dirty = a->touched;                 /* arena_alloc filled it with junk */
 #endif
     if (dirty > a->used) dirty = a->used;
     if (dirty > start) memset(memory, 0, dirty - start);
