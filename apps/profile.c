@@ -51,7 +51,7 @@ static double count_bytes(const Var *y, bool forward)
     double sum = (double)y->size * (forward || !y->op->reads_output ? 1 : 2);
     for (int i = 0; i < y->inputs; i++) {
         double size = (double)y->in[i]->size;
-        if (forward || y->op->reads_inputs) sum += size;
+        if (forward || y->op->reads_inputs >> i & 1) sum += size;
         if (!forward && y->in[i]->needs_grad) sum += 2 * size;
     }
     return sum * sizeof(Real);

@@ -26,7 +26,9 @@ static void add_forward(Var *y)
 static void add_backward(Var *y)
 {
     const Broadcast *s = y->args;
-    Real *da = var_grad(y->in[0]), *db = var_grad(y->in[1]);
-    if (da) broadcast_sum(da, s->step_a, s->size, y->grad);
-    if (db) broadcast_sum(db, s->step_b, s->size, y->grad);
+    Var *a = y->in[0], *b = y->in[1];
+    if (b->size == y->size) grad_pass(b, y, false);
+    else if (b->needs_grad) broadcast_sum(var_grad(b), s->step_b, s->size, y->grad);
+    if (a->size == y->size) grad_pass(a, y, true);
+    else if (a->needs_grad) broadcast_sum(var_grad(a), s->step_a, s->size, y->grad);
 }

@@ -31,7 +31,7 @@ static void attention_backward(Var *y);
 static double attention_flops(const Var *y);
 static const Op attention_op = {.name = "attention", .forward = attention_forward,
                                 .backward = attention_backward, .flops = attention_flops,
-                                .reads_inputs = true, .reads_output = true};
+                                .reads_inputs = ALL_INPUTS, .reads_output = true};
 
 Var *attention(Tape *t, Var *q, Var *k, Var *v, int heads)
 {

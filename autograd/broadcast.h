@@ -89,7 +89,7 @@ static inline size_t broadcast_row(const int size[MAX_RANK], const int step[MAX_
     }                                                                               \
     static const Op name_##_op = {.name = #name_, .forward = name_##_forward,       \
                                   .backward = name_##_backward, .cheap = true,      \
-                                  .reads_inputs = true};                            \
+                                  .reads_inputs = ALL_INPUTS};                            \
     Var *name_(Tape *t, Var *a, Var *b)                                             \
     {                                                                               \
         Shape shape;                                                                \

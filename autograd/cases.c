@@ -53,6 +53,8 @@ CALL(linear_without_bias, linear(t, in[0], in[1], NULL))
 CALL(call_matmul, matmul(t, in[0], o[0], in[1], o[1]))
 CALL(matmul_with_itself, matmul(t, in[0], true, in[0], false))
 CALL(call_conv2d, conv2d(t, in[0], in[1], in[2], o[0], o[1], o[2]))
+CALL(call_conv2d_onto, conv2d_onto(t, in[3], in[0], in[1], in[2], o[0], o[1], o[2]))
+CALL(conv2d_onto_itself, conv2d_onto(t, in[0], in[0], in[1], NULL, 1, 1, 1))
 CALL(call_attention, attention(t, in[0], in[1], in[2], o[0]))
 CALL(self_attention, attention(t, in[0], in[0], in[0], o[0]))
 CALL(call_average_pool, average_pool(t, in[0], o[0]))
@@ -152,6 +154,12 @@ const Case cases[] = {
     {"conv2d", call_conv2d, {S(2, 3, 3, 3), S(4, 1, 1, 3), S(4)}, {1, 0, 0}, 7},
     {"conv2d", call_conv2d, {S(2, 3, 3, 1), S(1, 5, 5, 1), S(1)}, {1, 2, 2}, 7},
     {"conv2d", call_conv2d, {S(1, 5, 4, 8), S(8, 3, 3, 8), S(8)}, {1, 1, 1}, 7},
+    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(2, 1, 1, 5)}, {1, 1, 1}, 7},
+    {"conv2d_onto", call_conv2d_onto,
+     {S(2, 5, 4, 8), S(8, 3, 3, 8), S(2, 1, 1, 8), S(2, 5, 4, 8)}, {1, 1, 1}, 15},
+    {"conv2d_onto", call_conv2d_onto,
+     {S(2, 4, 4, 3), S(5, 2, 2, 3), S(5), S(2, 2, 2, 5)}, {2, 0, 0}, 15},
+    {"conv2d_onto", conv2d_onto_itself, {S(1, 3, 4, 2), S(2, 3, 3, 2)}},
     {"attention", call_attention, {S(2, 5, 3), S(2, 5, 3), S(2, 5, 3)}, {1}, 4},
     {"attention", call_attention, {S(1, 2, 3, 4), S(1, 2, 3, 4), S(1, 2, 3, 4)}, {2}, 4},
     {"attention", call_attention, {S(2, 3, 4), S(2, 7, 4), S(2, 7, 4)}, {2}, 4},

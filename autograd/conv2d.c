@@ -1,18 +1,26 @@
-/* Convolution.  The formula and its two derivatives are in tensor/convolution.h; the bias
- * adds to every pixel, so its gradient is the sum over all pixels of all images. */
+/* Convolution.  The formula and its two derivatives are in tensor/convolution.h.
+ *
+ *     y = x * w + b (+ rest)      db += sum of dy over the pixels it was added to
+ *                                 drest += dy */
 #include "autograd/ops.h"
 #include "tensor/convolution.h"
 #include "tensor/error.h"
 #include "tensor/reduce.h"
+
+typedef struct {
+    Convolution g;
+    Var *b, *rest;      /* those of the inputs, or NULL */
+} Args;
 
 static void conv2d_forward(Var *y);
 static void conv2d_backward(Var *y);
 static double conv2d_flops(const Var *y);
 static const Op conv2d_op = {.name = "conv2d", .forward = conv2d_forward,
                              .backward = conv2d_backward, .flops = conv2d_flops,
-                             .reads_inputs = true};
+                             .reads_inputs = 1 << 0 | 1 << 1 /* x and w */};
 
-Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end)
+Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, int pad,
+                 int pad_end)
 {
     const int *d = x->shape.dim;
     require(x->shape.rank == 4 && w->shape.rank == 4 &&
@@ -24,33 +32,52 @@ Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end)
     require(stride > 0 && pad >= 0 && pad_end >= 0 && H >= K && W >= K,
             "conv2d: stride %d, padding %d and %d, filter %dx%d on an image %s", stride,
             pad, pad_end, K, K, SHOW(x->shape));
-    if (b) require_shape(b, SHAPE(O));
-    Convolution g = {.N = d[0], .H = d[1], .W = d[2], .C = d[3],
-                     .OH = (H - K) / stride + 1, .OW = (W - K) / stride + 1, .O = O,
-                     .K = K, .stride = stride, .pad = pad};
-    return tape_push(t, &conv2d_op, SHAPE(g.N, g.OH, g.OW, O), b ? 3 : 2,
-                     (Var *[]){x, w, b}, &g, sizeof g);
+    if (b && b->shape.rank > 1) require_shape(b, SHAPE(d[0], 1, 1, O));
+    else if (b) require_shape(b, SHAPE(O));
+    Args s = {{.N = d[0], .H = d[1], .W = d[2], .C = d[3],
+               .OH = (H - K) / stride + 1, .OW = (W - K) / stride + 1, .O = O,
+               .K = K, .stride = stride, .pad = pad}, b, rest};
+    Shape shape = SHAPE(d[0], s.g.OH, s.g.OW, O);
+    if (rest) require_shape(rest, shape);
+    Var *in[MAX_INPUTS] = {x, w};
+    int inputs = 2;
+    if (b) in[inputs++] = b;
+    if (rest) in[inputs++] = rest;
+    return tape_push(t, &conv2d_op, shape, inputs, in, &s, sizeof s);
+}
+
+Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end)
+{
+    return conv2d_onto(t, NULL, x, w, b, stride, pad, pad_end);
 }
 
 static void conv2d_forward(Var *y)
 {
-    convolution(y->value, y->in[0]->value, y->in[1]->value,
-                y->inputs == 3 ? y->in[2]->value : NULL, y->args);
+    const Args *s = y->args;
+    Addends plus = {.bias = s->b ? s->b->value : NULL,
+                    .own_bias = s->b && s->b->shape.rank > 1,
+                    .rest = s->rest ? s->rest->value : NULL};
+    convolution(y->value, y->in[0]->value, y->in[1]->value, &plus, &s->g);
 }
 
 static void conv2d_backward(Var *y)
 {
-    const Convolution *g = y->args;
+    const Args *s = y->args;
+    const Convolution *g = &s->g;
     Var *x = y->in[0], *w = y->in[1];
-    Real *dx = var_grad(x), *dw = var_grad(w);
-    Real *db = y->inputs == 3 ? var_grad(y->in[2]) : NULL;
-    if (dx) convolution_backward_input(dx, y->grad, w->value, g);
+    bool add;
+    Real *dx = var_grad_whole(x, &add), *dw = var_grad(w);
+    if (dx) convolution_backward_input(dx, y->grad, w->value, g, add);
     if (dw) convolution_backward_weight(dw, y->grad, x->value, g);
-    if (db) reduce_rows(db, y->grad, y->size / (size_t)g->O, (size_t)g->O);
+    if (s->b && s->b->needs_grad) {
+        size_t O = (size_t)g->O, biases = s->b->size / O;
+        reduce_rows(var_grad(s->b), y->grad, biases, y->size / O / biases, O);
+    }
+    if (s->rest) grad_pass(s->rest, y, true);
 }
 
 static double conv2d_flops(const Var *y)
 {
-    const Convolution *g = y->args;
+    const Convolution *g = &((const Args *)y->args)->g;
     return 2.0 * (double)y->size * g->K * g->K * g->C;
 }

@@ -12,7 +12,7 @@ static void cross_entropy_backward(Var *y);
 static const Op cross_entropy_op = {.name = "cross_entropy",
                                     .forward = cross_entropy_forward,
                                     .backward = cross_entropy_backward,
-                                    .reads_inputs = true};
+                                    .reads_inputs = ALL_INPUTS};
 
 Var *cross_entropy(Tape *t, Var *x, const int *label)
 {

@@ -23,7 +23,7 @@ static void discretized_gaussian_forward(Var *y);
 static void discretized_gaussian_backward(Var *y);
 static const Op discretized_gaussian_op = {
     .name = "discretized_gaussian", .forward = discretized_gaussian_forward,
-    .backward = discretized_gaussian_backward, .reads_inputs = true};
+    .backward = discretized_gaussian_backward, .reads_inputs = ALL_INPUTS};
 
 Var *discretized_gaussian(Tape *t, Var *x, Var *mean, Var *log_scale)
 {

@@ -36,16 +36,17 @@ typedef struct {
     int G;
     double eps;
     Real *mean, *rstd;          /* [N, C]: of the channel's group */
+    bool found;                 /* forward has filled them: it may run again */
 } Args;
 
 static void norm_forward(Var *y);
 static void norm_backward(Var *y);
 static const Op group_norm_op = {
     .name = "group_norm", .forward = norm_forward, .backward = norm_backward,
-    .cheap = true, .reads_inputs = true};
+    .cheap = true, .reads_inputs = ALL_INPUTS};
 static const Op group_norm_silu_op = {
     .name = "group_norm_silu", .forward = norm_forward, .backward = norm_backward,
-    .cheap = true, .reads_inputs = true};
+    .cheap = true, .reads_inputs = ALL_INPUTS};
 
 static Var *push(Tape *t, const Op *op, Var *x, Var *gamma, Var *beta, int G, double eps)
 {
@@ -59,7 +60,7 @@ static Var *push(Tape *t, const Op *op, Var *x, Var *gamma, Var *beta, int G, do
             SHOW(gamma->shape), C, SHOW(x->shape));
     require_shape(beta, gamma->shape);
     Args args = {G, eps, tape_save(t, Real, (size_t)N * (size_t)C),
-                 tape_save(t, Real, (size_t)N * (size_t)C)};
+                 tape_save(t, Real, (size_t)N * (size_t)C), false};
     return tape_push(t, op, x->shape, 3, (Var *[]){x, gamma, beta}, &args, sizeof args);
 }
 
@@ -150,7 +151,7 @@ static size_t place(const Var *y, int n)
 
 static void norm_forward(Var *y)
 {
-    const Args *s = y->args;
+    Args *s = y->args;
     const Rows r = rows_of(y);
     int N = y->shape.dim[0], C = r.C;
     size_t sample = y->size / (size_t)N;
@@ -163,7 +164,7 @@ static void norm_forward(Var *y)
         const Real *beta = y->in[2]->value + place(y, n);
         const Real *x = y->in[0]->value + (size_t)n * sample;
         Real *out = y->value + (size_t)n * sample;
-        find_statistics(x, &r, s, mean, rstd);
+        if (!s->found) find_statistics(x, &r, s, mean, rstd);
         Real *scale = repeat(&r, gamma), *shift = repeat(&r, beta);
         for (int i = 0; i < r.width; i++) {
             scale[i] *= rstd[i % C];
@@ -182,6 +183,7 @@ static void norm_forward(Var *y)
         }
         arena_rewind(scratch(), mark);
     }
+    s->found = true;
 }
 
 /* What backward knows of a sample: its arrays, and the channels' numbers, repeated. */
@@ -221,9 +223,9 @@ static void find_du(const Sample *s, bool activate, Real *du, double *sum_du,
     arena_rewind(scratch(), mark);
 }
 
-/* dx += rstd (dxhat - avg(dxhat) - xhat avg(dxhat xhat)). */
-static void add_dx(const Sample *s, int G, const Real *du, const double *sum_du,
-                   const double *sum_dux, Real *dx)
+/* dx (+)= rstd (dxhat - avg(dxhat) - xhat avg(dxhat xhat)). */
+static void find_dx(const Sample *s, int G, const Real *du, const double *sum_du,
+                    const double *sum_dux, Real *dx, bool add)
 {
     const Rows *r = &s->rows;
     const Real *x = s->x, *gamma = s->gamma, *mean = s->mean, *rstd = s->rstd;
@@ -244,14 +246,15 @@ static void add_dx(const Sample *s, int G, const Real *du, const double *sum_du,
 #pragma omp simd
         for (int i = 0; i < r->width; i++) {
             Real xhat = (x[i] - mean[i]) * rstd[i];
-            dx[i] += rstd[i] * (gamma[i] * du[i] - a[i] - xhat * b[i]);
+            Real d = rstd[i] * (gamma[i] * du[i] - a[i] - xhat * b[i]);
+            dx[i] = add ? dx[i] + d : d;
         }
     arena_rewind(scratch(), mark);
 }
 
 /* Sample n: its sums by channel, and, if wanted, its dx. */
 static void sample_backward(const Var *y, int n, double *sum_du, double *sum_dux,
-                            Real *dx)
+                            Real *dx, bool add)
 {
     const Args *args = y->args;
     size_t mark = arena_mark(scratch()), size = y->size / (size_t)y->shape.dim[0];
@@ -262,21 +265,22 @@ static void sample_backward(const Var *y, int n, double *sum_du, double *sum_dux
                 repeat(&r, args->mean + n * r.C), repeat(&r, args->rstd + n * r.C)};
     Real *du = arena_new(scratch(), Real, size);
     find_du(&s, y->op == &group_norm_silu_op, du, sum_du, sum_dux);
-    if (dx) add_dx(&s, args->G, du, sum_du, sum_dux, dx + (size_t)n * size);
+    if (dx) find_dx(&s, args->G, du, sum_du, sum_dux, dx + (size_t)n * size, add);
     arena_rewind(scratch(), mark);
 }
 
 static void norm_backward(Var *y)
 {
     int N = y->shape.dim[0], C = shape_last(y->shape);
-    Real *dx = var_grad(y->in[0]), *dgamma = var_grad(y->in[1]);
+    bool add;
+    Real *dx = var_grad_whole(y->in[0], &add), *dgamma = var_grad(y->in[1]);
     Real *dbeta = var_grad(y->in[2]);
     size_t mark = arena_mark(scratch());
     double *sum_du = arena_new(scratch(), double, (size_t)(N * C));
     double *sum_dux = arena_new(scratch(), double, (size_t)(N * C));
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < N; n++)
-        sample_backward(y, n, sum_du + n * C, sum_dux + n * C, dx);
+        sample_backward(y, n, sum_du + n * C, sum_dux + n * C, dx, add);
     for (int n = 0; n < N; n++)
         for (int c = 0; c < C; c++) {
             if (dbeta) dbeta[place(y, n) + (size_t)c] += (Real)sum_du[n * C + c];

@@ -16,7 +16,7 @@ static void layer_norm_forward(Var *y);
 static void layer_norm_backward(Var *y);
 static const Op layer_norm_op = {.name = "layer_norm", .forward = layer_norm_forward,
                                  .backward = layer_norm_backward, .cheap = true,
-                                 .reads_inputs = true};
+                                 .reads_inputs = ALL_INPUTS};
 
 Var *layer_norm(Tape *t, Var *x, Var *gamma, Var *beta, double eps)
 {

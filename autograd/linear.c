@@ -17,7 +17,7 @@ static void linear_backward(Var *y);
 static double linear_flops(const Var *y);
 static const Op linear_op = {.name = "linear", .forward = linear_forward,
                              .backward = linear_backward, .flops = linear_flops,
-                             .reads_inputs = true};
+                             .reads_inputs = ALL_INPUTS};
 
 Var *linear(Tape *t, Var *x, Var *w, Var *b)
 {
@@ -51,14 +51,15 @@ static void linear_backward(Var *y)
     Sizes s = sizes_of(y);
     size_t I = (size_t)s.I, O = (size_t)s.O;
     Var *x = y->in[0], *w = y->in[1];
-    Real *dx = var_grad(x), *dw = var_grad(w);
+    bool add;
+    Real *dx = var_grad_whole(x, &add), *dw = var_grad(w);
     Real *db = y->inputs == 3 ? var_grad(y->in[2]) : NULL;
     if (dx)
-        gemm(dx, I, gemm_a(y->grad, O), gemm_b(w->value, I), s.M, s.I, s.O, NULL, true);
+        gemm(dx, I, gemm_a(y->grad, O), gemm_b(w->value, I), s.M, s.I, s.O, NULL, add);
     if (dw)
         gemm(dw, I, gemm_a_transposed(y->grad, O), gemm_b(x->value, I), s.O, s.I, s.M,
              NULL, true);
-    if (db) reduce_rows(db, y->grad, (size_t)s.M, O);
+    if (db) reduce_rows(db, y->grad, 1, (size_t)s.M, O);
 }
 
 static double linear_flops(const Var *y)

@@ -15,7 +15,7 @@ static void matmul_backward(Var *y);
 static double matmul_flops(const Var *y);
 static const Op matmul_op = {.name = "matmul", .forward = matmul_forward,
                              .backward = matmul_backward, .flops = matmul_flops,
-                             .reads_inputs = true};
+                             .reads_inputs = ALL_INPUTS};
 
 Var *matmul(Tape *t, Var *a, bool transpose_a, Var *b, bool transpose_b)
 {

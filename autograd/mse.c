@@ -11,7 +11,7 @@
 static void mse_forward(Var *y);
 static void mse_backward(Var *y);
 static const Op mse_op = {.name = "mse", .forward = mse_forward, .backward = mse_backward,
-                          .reads_inputs = true};
+                          .reads_inputs = ALL_INPUTS};
 
 Var *mse(Tape *t, Var *x, Var *target)
 {

@@ -44,7 +44,7 @@
  *   linear                y = x W' + b                         dx = dy W, dW = dy' x,
  *                                                              db = sum dy
  *   matmul                y = a b, batched                     da = dy b', db = a' dy
- *   conv2d                y = x * w + b                        tensor/convolution.h
+ *   conv2d, conv2d_onto   y = x * w + b (+ rest)               tensor/convolution.h
  *   attention             y = softmax(q k' / sqrt(D)) v        attention.c
  *   resample_down, _up    fixed filter, half or double size    transposes of each other
  *   average_pool          mean of K x K pixels                 dx = dy / K^2
@@ -159,10 +159,15 @@ Var *linear(Tape *t, Var *x, Var *w, Var *b);
  * factor said to be transposed is stored as [..., K, M] or [..., N, K]. */
 Var *matmul(Tape *t, Var *a, bool transpose_a, Var *b, bool transpose_b);
 
-/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], b [O] or NULL;
- * y [N, OH, OW, O].  `pad` zeros above and left, `pad_end` below and right;
- * OH = (H + pad + pad_end - K)/stride + 1. */
+/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], y [N, OH, OW, O].
+ * b is NULL, [O], or of each sample its own, [N, 1, 1, O].  `pad` zeros above and left,
+ * `pad_end` below and right; OH = (H + pad + pad_end - K)/stride + 1. */
 Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end);
+
+/* conv2d(...) + rest, of y's shape: the end of a residual block, for the price of the
+ * convolution. */
+Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, int pad,
+                 int pad_end);
 
 /* Scaled dot-product attention (Vaswani 2017).  q [N, ..., C], k, v [N, ..., C]; the
  * middle axes are the tokens, of which k and v may have another number.  Channels are

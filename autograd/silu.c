@@ -10,7 +10,7 @@ static void silu_forward(Var *y);
 static void silu_backward(Var *y);
 static const Op silu_op = {.name = "silu", .forward = silu_forward,
                            .backward = silu_backward,
-                           .cheap = true, .reads_inputs = true};
+                           .cheap = true, .reads_inputs = ALL_INPUTS};
 
 Var *silu(Tape *t, Var *x)
 {

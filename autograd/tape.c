@@ -106,7 +106,7 @@ Var *tape_push(Tape *t, const Op *op, Shape shape, int inputs, Var *const in[],
     }
     for (int i = 0; i < inputs; i++)
         in[i]->wanted |= t->recording &&
-                         (op->cheap || (y->needs_grad && op->reads_inputs));
+                         (op->cheap || (y->needs_grad && op->reads_inputs >> i & 1));
     if (args_size) {
         y->args = arena_alloc(&t->records, args_size);
         memcpy(y->args, args, args_size);
@@ -141,21 +141,41 @@ static void restore(Var *v)
     run(v->op->forward, v);
 }
 
+Real *var_grad_whole(Var *x, bool *add)
+{
+    *add = x->grad != NULL;
+    if (x->needs_grad && !x->grad) x->grad = new_array(x);
+    return x->grad;
+}
+
+void grad_pass(Var *x, Var *y, bool last)
+{
+    if (last && x->needs_grad && !x->grad) {
+        x->grad = y->grad;
+        y->grad = NULL;
+        return;
+    }
+    bool add;
+    Real *dx = var_grad_whole(x, &add);
+    const Real *dy = y->grad;
+    if (!dx) return;
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < x->size; i++) dx[i] = add ? dx[i] + dy[i] : dy[i];
+}
+
 Real *var_grad(Var *x)
 {
-    if (!x->needs_grad) return NULL;
-    if (!x->grad) {
-        x->grad = new_array(x);
-        memset(x->grad, 0, x->size * sizeof(Real));
-    }
-    return x->grad;
+    bool add;
+    Real *dx = var_grad_whole(x, &add);
+    return dx && !add ? memset(dx, 0, x->size * sizeof *dx) : dx;
 }
 
 static void run_backward(Var *y)
 {
     if (y->op->reads_output) restore(y);
-    if (y->op->reads_inputs)
-        for (int i = 0; i < y->inputs; i++) restore(y->in[i]);
+    else free_value(y);
+    for (int i = 0; i < y->inputs; i++)
+        if (y->op->reads_inputs >> i & 1) restore(y->in[i]);
     run(y->op->backward, y);
     for (int i = 0; i < y->inputs; i++)
         if (y->in[i]->grad) check_finite(y->in[i], y->in[i]->grad, "the gradient");

@@ -30,7 +30,7 @@
 #include "tensor/real.h"
 #include "tensor/shape.h"
 
-enum { MAX_INPUTS = 4 };
+enum { MAX_INPUTS = 4, ALL_INPUTS = (1 << MAX_INPUTS) - 1 };
 
 typedef struct Var Var;
 typedef struct Tape Tape;
@@ -42,7 +42,8 @@ typedef struct Op {
     void (*backward)(Var *y);         /* adds to the gradients of y->in[], from y->grad */
     double (*flops)(const Var *y);    /* of forward; NULL: not worth counting */
     bool cheap;                       /* may be computed again instead of kept */
-    bool reads_inputs, reads_output;  /* which values backward reads */
+    unsigned reads_inputs;            /* which values backward reads: input i if bit i */
+    bool reads_output;
 } Op;
 
 struct Var {
@@ -110,6 +111,15 @@ void backward(Var *loss);
 /* The array that a backward adds to: zeroed at its first use;
  * NULL if x needs no gradient. */
 Real *var_grad(Var *x);
+
+/* The same for a backward that writes every number of it: at its first use the array is
+ * not zeroed, and *add is false, that is, assign; later *add is true.  Saves two passes
+ * over memory. */
+Real *var_grad_whole(Var *x, bool *add);
+
+/* dx += dy, number by number.  If it is the `last` thing that the backward of y does with
+ * dy, an x without gradient simply gets y's array. */
+void grad_pass(Var *x, Var *y, bool last);
 
 /* The sum over the tape of the operations' multiplications and additions. */
 double tape_flops(const Tape *t);

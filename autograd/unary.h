@@ -26,7 +26,7 @@ static inline Var *unary_push(Tape *t, const Op *op, Var *x, double a, double b)
                      sizeof(Constants));
 }
 
-#define INPUT_FLAG   .cheap = true, .reads_inputs = true
+#define INPUT_FLAG   .cheap = true, .reads_inputs = ALL_INPUTS
 #define OUTPUT_FLAG  .cheap = true, .reads_output = true
 #define NEITHER_FLAG .cheap = false     /* computing it again would need x kept */
 #define INPUT_VALUE(v, i)   Real x = (v)->in[0]->value[i];

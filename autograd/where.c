@@ -7,7 +7,7 @@ static void where_forward(Var *y);
 static void where_backward(Var *y);
 static const Op where_op = {.name = "where", .forward = where_forward,
                             .backward = where_backward, .cheap = true,
-                            .reads_inputs = true};
+                            .reads_inputs = ALL_INPUTS};
 
 Var *where(Tape *t, Var *mask, Var *a, Var *b)
 {

@@ -45,7 +45,7 @@ struct Job {
 static void forward(const Job *j, Real *y) { convolution(y, j->in, j->other, NULL, &j->g); }
 static void backward_input(const Job *j, Real *dx)
 {
-    convolution_backward_input(dx, j->in, j->other, &j->g);
+    convolution_backward_input(dx, j->in, j->other, &j->g, false);
 }
 static void backward_weight(const Job *j, Real *dw)
 {
@@ -62,7 +62,7 @@ static void plain_forward(const Job *j, Real *y)
 }
 static void plain_backward_input(const Job *j, Real *dx)
 {
-    convolution_backward_input_reference(dx, j->in, j->other, &j->g);
+    convolution_backward_input_reference(dx, j->in, j->other, &j->g, false);
 }
 static void plain_backward_weight(const Job *j, Real *dw)
 {

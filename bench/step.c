@@ -62,7 +62,7 @@ static Config config_of(const Net *net, const Plan *plan)
     c.unet.levels = unet_levels(c.unet.mult);
     if (plan->size) c.unet.height = c.unet.width = plan->size;
     if (plan->base) c.unet.base = plan->base;
-    c.optimizer.clip = 0;
+    c.optimizer.clip = 0, c.ema = 0;
     c.batch = plan->batch ? plan->batch : net->batch;
     return c;
 }

@@ -37,14 +37,20 @@ Var *change_size(Tape *t, Var *x, Direction direction, int taps, int pad)
     }
 }
 
-Var *add_residual(Tape *t, Var *a, Var *b, double factor)
+/* factor y.  Discards y if that is another array. */
+static Var *rescale(Tape *t, Var *y, double factor)
 {
-    Var *y = add(t, a, b);
-    discard(b);
     if (factor == 1) return y;
     Var *scaled = scale(t, y, factor, 0);
     discard(y);
     return scaled;
+}
+
+Var *add_residual(Tape *t, Var *a, Var *b, double factor)
+{
+    Var *y = add(t, a, b);
+    discard(b);
+    return rescale(t, y, factor);
 }
 
 /* ---- residual block ---------------------------------------------------------------- */
@@ -65,18 +71,17 @@ ResBlock res_block_init(Params *p, const char *name, const BlockStyle *s, Widths
     return b;
 }
 
-/* act(norm2(c)) with e's word in it.  Discards c. */
-static Var *modulate(Pass *pass, const ResBlock *b, Var *c, Var *e)
+/* act(norm2(conv1(r))) with e's word in it: added to the convolution, or as scale and
+ * shift of the norm.  Discards r. */
+static Var *modulate(Pass *pass, const ResBlock *b, Var *r, Var *e)
 {
-    Var *w = linear_forward(pass, &b->embed, e), *a;
-    if (b->style.scale_shift) {
-        a = group_norm_adaptive_forward(pass, &b->norm2, c, w);
-    } else {
-        Var *h = add(pass->tape, c, w);
-        a = group_norm_silu_forward(pass, &b->norm2, h);
-        discard(h);
-    }
-    discard(c);
+    Var *word = linear_forward(pass, &b->embed, e);
+    bool adapt = b->style.scale_shift;
+    Var *c = conv2d_forward_plus(pass, &b->conv1, r, adapt ? NULL : word, NULL);
+    discard(r);
+    Var *a = adapt ? group_norm_adaptive_forward(pass, &b->norm2, c, word)
+                   : group_norm_silu_forward(pass, &b->norm2, c);
+    discard(c), discard(word);
     return a;
 }
 
@@ -98,17 +103,12 @@ Var *res_block_forward(Pass *pass, const ResBlock *b, Var *x, Var *e)
     Var *r = change_size(pass->tape, a, b->direction, b->style.taps,
                          b->style.taps / 2 - 1);
     if (r != a) discard(a);
-    Var *c = conv2d_forward(pass, &b->conv1, r);
-    discard(r);
-
-    a = modulate(pass, b, c, e);
-    Var *d = dropout_forward(pass, b->style.dropout, a);
-    c = conv2d_forward(pass, &b->conv2, d);
+    a = modulate(pass, b, r, e);
+    Var *d = dropout_forward(pass, b->style.dropout, a), *skip = go_around(pass, b, x);
+    Var *y = conv2d_forward_plus(pass, &b->conv2, d, NULL, skip);
     discard(d), discard(a);
-
-    Var *skip = go_around(pass, b, x);
-    Var *y = add_residual(pass->tape, skip, c, b->style.residual_scale);
     if (skip != x) discard(skip);
+    y = rescale(pass->tape, y, b->style.residual_scale);
     tape_scope(pass->tape, outer);
     return y;
 }

@@ -12,8 +12,8 @@ Ema ema_init(Params *p, int count, const double decay[], double ramp)
     Ema e = {.count = count, .ramp = ramp};
     for (int i = 0; i < count; i++) {
         e.decay[i] = decay[i];
-        e.value[i] = params_block(p);
-        memcpy(e.value[i], p->value, p->size * sizeof(Real));
+        e.value[i] = decay[i] > 0 ? params_block(p) : p->value;
+        if (decay[i] > 0) memcpy(e.value[i], p->value, p->size * sizeof(Real));
     }
     return e;
 }
@@ -31,6 +31,7 @@ void ema_update(Ema *e, const Params *p, long step)
     const Real *w = p->value;
     for (int i = 0; i < e->count; i++) {
         Real *ema = e->value[i], d = (Real)ema_decay_at(e->decay[i], e->ramp, step);
+        if (ema == w) continue;
 #pragma omp parallel for simd schedule(static)
         for (size_t k = 0; k < p->size; k++) ema[k] = d * ema[k] + (1 - d) * w[k];
     }

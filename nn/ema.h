@@ -18,7 +18,8 @@ enum { MAX_EMA = 4 };
 typedef struct {
     int count;
     double decay[MAX_EMA], ramp;
-    Real *value[MAX_EMA];       /* [params->size] each, owned by params */
+    Real *value[MAX_EMA];       /* [params->size] each, owned by params; with decay 0, the
+                                   weights themselves */
 } Ema;
 
 /* Each average starts as a copy of the weights. */

@@ -37,10 +37,22 @@ Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role rol
     };
 }
 
+Var *conv2d_forward_plus(Pass *pass, const Conv2d *l, Var *x, Var *word, Var *rest)
+{
+    Var *w = pass_param(pass, l->weight), *b = pass_param(pass, l->bias);
+    if (word) {
+        Var *row = reshape(pass->tape, b, SHAPE(1, 1, 1, (int)b->size));
+        b = add(pass->tape, word, row);
+        discard(row);
+    }
+    Var *y = conv2d_onto(pass->tape, rest, x, w, b, l->stride, l->pad, l->pad_end);
+    discard(b);
+    return y;
+}
+
 Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x)
 {
-    return conv2d(pass->tape, x, pass_param(pass, l->weight), pass_param(pass, l->bias),
-                  l->stride, l->pad, l->pad_end);
+    return conv2d_forward_plus(pass, l, x, NULL, NULL);
 }
 
 GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,

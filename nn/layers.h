@@ -19,6 +19,9 @@ typedef struct { int weight, bias, stride, pad, pad_end; } Conv2d;
 Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role role);
 Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x);
 
+/* The same + word [N, 1, 1, out] + rest, of y's shape; either may be NULL. */
+Var *conv2d_forward_plus(Pass *pass, const Conv2d *l, Var *x, Var *word, Var *rest);
+
 typedef struct { int gamma, beta, groups; double eps; } GroupNorm;
 
 /* Dies unless groups divides channels. */

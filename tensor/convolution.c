@@ -142,7 +142,7 @@ static void scatter(Real *dx, const Real *sum, const Convolution *g, Phase down,
 }
 
 static void backward_phase(Real *dx, const Real *dy, const Real *w, const Convolution *g,
-                           Phase down, Phase across)
+                           Phase down, Phase across, bool add)
 {
     if (!down.taps || !across.taps) return;
     SwappedFilters swapped = {g, down, across};
@@ -156,53 +156,79 @@ static void backward_phase(Real *dx, const Real *dy, const Real *w, const Convol
     int M = g->N * down.rows * across.rows, K = down.taps * across.taps * g->O;
     bool all = g->stride == 1;
     Real *sum = all ? dx : arena_new(scratch(), Real, (size_t)M * (size_t)g->C);
-    gemm(sum, (size_t)g->C, patches, filters, M, g->C, K, NULL, all);
+    gemm(sum, (size_t)g->C, patches, filters, M, g->C, K, NULL, all && add);
     if (!all) scatter(dx, sum, g, down, across);
     arena_rewind(scratch(), mark);
 }
 
-void convolution(Real *y, const Real *x, const Real *w, const Real *b,
+static const Addends nothing;
+
+/* y = bias + rest, for a product that adds to it; false if the product can add all there
+ * is to add by itself. */
+static bool begin_with(Real *y, const Addends *plus, const Convolution *g)
+{
+    if (!plus->rest && !plus->own_bias) return false;
+    size_t pixels = (size_t)g->OH * (size_t)g->OW, O = (size_t)g->O;
+#pragma omp parallel for schedule(static)
+    for (size_t row = 0; row < (size_t)g->N * pixels; row++) {
+        const Real *bias = bias_of(plus, row / pixels, g->O);
+        for (size_t o = 0; o < O; o++)
+            y[row * O + o] = (bias ? bias[o] : 0) +
+                             (plus->rest ? plus->rest[row * O + o] : 0);
+    }
+    return true;
+}
+
+void convolution(Real *y, const Real *x, const Real *w, const Addends *plus,
                  const Convolution *g)
 {
+    if (!plus) plus = &nothing;
 #ifdef REFERENCE
-    convolution_reference(y, x, w, b, g);
+    convolution_reference(y, x, w, plus, g);
     return;
 #endif
     if (WINOGRAD && winograd_fits(g)) {
-        winograd_forward(y, x, w, b, g);
+        winograd_forward(y, x, w, plus, g);
         return;
     }
     if (direct_fits(g)) {
-        direct_forward(y, x, w, b, g);
+        direct_forward(y, x, w, plus, g);
         return;
     }
     int entries = g->K * g->K * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_a, .data = x, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(x, (size_t)g->C);
+    bool begun = begin_with(y, plus, g);
     gemm(y, (size_t)g->O, patches, gemm_b_transposed(w, (size_t)entries),
-         g->N * g->OH * g->OW, g->O, entries, b, false);
+         g->N * g->OH * g->OW, g->O, entries, begun ? NULL : plus->bias, begun);
+}
+
+static size_t input_size(const Convolution *g)
+{
+    return (size_t)g->N * (size_t)g->H * (size_t)g->W * (size_t)g->C;
 }
 
 void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
-                                const Convolution *g)
+                                const Convolution *g, bool add)
 {
 #ifdef REFERENCE
-    convolution_backward_input_reference(dx, dy, w, g);
+    convolution_backward_input_reference(dx, dy, w, g, add);
     return;
 #endif
     if (WINOGRAD && winograd_fits(g)) {
-        winograd_backward_input(dx, dy, w, g);
+        winograd_backward_input(dx, dy, w, g, add);
         return;
     }
     if (direct_fits(g)) {
-        direct_backward_input(dx, dy, w, g);
+        direct_backward_input(dx, dy, w, g, add);
         return;
     }
+    if (!add && g->stride > 1) memset(dx, 0, input_size(g) * sizeof *dx);
     for (int row = 0; row < g->stride && row < g->H; row++)
         for (int column = 0; column < g->stride && column < g->W; column++)
             backward_phase(dx, dy, w, g, phase_of(g, row, g->H),
-                           phase_of(g, column, g->W));
+                           phase_of(g, column, g->W), add);
 }
 
 void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
@@ -249,22 +275,26 @@ static Triple triple(const Convolution *g, int n, int h, int v, int o, int i, in
 
 #define FOR(index, size) for (int index = 0; index < (size); index++)
 
-void convolution_reference(Real *y, const Real *x, const Real *w, const Real *b,
+void convolution_reference(Real *y, const Real *x, const Real *w, const Addends *plus,
                            const Convolution *g)
 {
+    if (!plus) plus = &nothing;
     FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) FOR(o, g->O) {
-        double sum = b ? b[o] : 0;
+        size_t at = triple(g, n, h, v, o, 0, 0, 0).y;
+        const Real *bias = bias_of(plus, (size_t)n, g->O);
+        double sum = (bias ? bias[o] : 0) + (plus->rest ? plus->rest[at] : 0);
         FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
             Triple t = triple(g, n, h, v, o, i, j, c);
             if (t.inside) sum += (double)x[t.x] * (double)w[t.w];
         }
-        y[triple(g, n, h, v, o, 0, 0, 0).y] = (Real)sum;
+        y[at] = (Real)sum;
     }
 }
 
 void convolution_backward_input_reference(Real *dx, const Real *dy, const Real *w,
-                                          const Convolution *g)
+                                          const Convolution *g, bool add)
 {
+    if (!add) memset(dx, 0, input_size(g) * sizeof *dx);
     FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) FOR(o, g->O)
         FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
             Triple t = triple(g, n, h, v, o, i, j, c);

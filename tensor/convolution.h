@@ -1,9 +1,9 @@
 /* Convolution of a batch of images, and its two derivatives.
  *
- *     y[n][h][w][o] = b[o] + sum over i, j, c of
+ *     y[n][h][w][o] = sum over i, j, c of
  *                     x[n][h*stride + i - pad][w*stride + j - pad][c] * w[o][i][j][c]
  *
- *   x [N, H, W, C]    w [O, K, K, C]    b [O]    y [N, OH, OW, O]
+ *   x [N, H, W, C]    w [O, K, K, C]    y [N, OH, OW, O]
  *
  * where x is 0 outside the image.  `pad` counts the zeros above and left; the output's
  * size is given, so the zeros below and right follow from it:
@@ -15,6 +15,7 @@
 #define TENSOR_CONVOLUTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "tensor/real.h"
 
@@ -24,17 +25,30 @@ typedef struct {
     int K, stride, pad;     /* filter */
 } Convolution;
 
-/* y = x * w + b.  b may be NULL. */
-void convolution(Real *y, const Real *x, const Real *w, const Real *b,
+/* What is added to the sums on their way to memory, where it costs nothing. */
+typedef struct {
+    const Real *bias;       /* NULL or [O]; of each image its own: [N, O] */
+    bool own_bias;
+    const Real *rest;       /* NULL or [N, OH, OW, O]; may be y itself */
+} Addends;
+
+/* y = x * w + bias + rest.  plus may be NULL. */
+void convolution(Real *y, const Real *x, const Real *w, const Addends *plus,
                  const Convolution *g);
-void convolution_reference(Real *y, const Real *x, const Real *w, const Real *b,
+void convolution_reference(Real *y, const Real *x, const Real *w, const Addends *plus,
                            const Convolution *g);
 
-/* dx += the derivative with respect to x. */
+/* The bias of image n, NULL if there is none. */
+static inline const Real *bias_of(const Addends *plus, size_t n, int O)
+{
+    return plus->bias ? plus->bias + (plus->own_bias ? n * (size_t)O : 0) : NULL;
+}
+
+/* dx = the derivative with respect to x, or, with `add`, dx += it. */
 void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
-                                const Convolution *g);
+                                const Convolution *g, bool add);
 void convolution_backward_input_reference(Real *dx, const Real *dy, const Real *w,
-                                          const Convolution *g);
+                                          const Convolution *g, bool add);
 
 /* dw += the derivative with respect to w. */
 void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,

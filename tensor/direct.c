@@ -18,9 +18,9 @@ bool direct_fits(const Convolution *g)
 /* out [N, H, W, O] = 3x3 patches of in [N, H, W, C] times filters. */
 typedef struct {
     int N, H, W, C, O;
-    const Real *in, *bias;
+    const Real *in;
     Real *out;
-    bool accumulate;
+    Addends plus;
     const Real *panels;         /* [O / NR, rounded up][9 C][NR]: the filters, packed */
 } Product;
 
@@ -88,17 +88,18 @@ static const Real *image_at(const Real *x, const Convolution *g, int n, int C)
 }
 
 /* Moves the valid numbers of a tile, of pixels first ... first+MR-1 of the frame, to the
- * output, whose columns j ... j+columns-1 they are. */
-static void store(const Product *p, Real *out, const Real *tile, int first, int pixels, int j,
-                  int columns)
+ * output, whose columns j ... j+columns-1 they are; the frame's first pixel is number
+ * `corner` of the output. */
+static void store(const Product *p, size_t corner, const Real *bias, const Real *tile,
+                  int first, int pixels, int j, int columns)
 {
     for (int i = 0; i < MR && first + i < pixels; i++, tile += NR) {
         int w = (first + i) % (p->W + 2), h = (first + i) / (p->W + 2);
         if (w >= p->W) continue;
-        Real *to = out + ((size_t)h * (size_t)p->W + (size_t)w) * (size_t)p->O + j;
-        if (p->accumulate) for (int c = 0; c < columns; c++) to[c] += tile[c];
-        else if (p->bias) for (int c = 0; c < columns; c++) to[c] = tile[c] + p->bias[j + c];
-        else for (int c = 0; c < columns; c++) to[c] = tile[c];
+        size_t at = (corner + (size_t)(h * p->W + w)) * (size_t)p->O + (size_t)j;
+        for (int c = 0; c < columns; c++)
+            p->out[at + c] = tile[c] + (bias ? bias[j + c] : 0) +
+                             (p->plus.rest ? p->plus.rest[at + c] : 0);
     }
 }
 
@@ -108,7 +109,8 @@ static void run_rows(const Product *p, int n, int h0, int rows)
     Framing f = {p->in + (size_t)n * (size_t)p->H * (size_t)p->W * C, p->H, p->W, p->C, h0 - 1,
                  rows + 2, 1};
     Real *frame = make_frame(&f), *tile = arena_new(scratch(), Real, MR * NR);
-    Real *out = p->out + ((size_t)n * (size_t)p->H + (size_t)h0) * (size_t)p->W * (size_t)p->O;
+    size_t corner = ((size_t)n * (size_t)p->H + (size_t)h0) * (size_t)p->W;
+    const Real *bias = bias_of(&p->plus, (size_t)n, p->O);
     int pixels = rows * (p->W + 2) - 2;
     for (int j = 0; j < p->O; j += NR) {
         const Real *panel = p->panels + (size_t)j * 9 * C;
@@ -116,7 +118,7 @@ static void run_rows(const Product *p, int n, int h0, int rows)
         for (int first = 0; first < pixels; first += MR) {
             (columns > LANES ? multiply_wide : multiply_narrow)(frame + (size_t)first * C, C, row,
                                                                 panel, tile);
-            store(p, out, tile, first, pixels, j, columns);
+            store(p, corner, bias, tile, first, pixels, j, columns);
         }
     }
     arena_rewind(scratch(), mark);
@@ -164,22 +166,24 @@ static Real *pack_filters(const Real *w, const Convolution *g, int C, int O, Pla
     return panels;
 }
 
-void direct_forward(Real *y, const Real *x, const Real *w, const Real *b, const Convolution *g)
+void direct_forward(Real *y, const Real *x, const Real *w, const Addends *plus,
+                    const Convolution *g)
 {
     size_t mark = arena_mark(scratch());
     require(direct_fits(g), "not a direct convolution");
     Product p = {.N = g->N, .H = g->H, .W = g->W, .C = g->C, .O = g->O, .in = x, .out = y,
-                 .bias = b, .panels = pack_filters(w, g, g->C, g->O, forward_place)};
+                 .plus = *plus, .panels = pack_filters(w, g, g->C, g->O, forward_place)};
     run(&p);
     arena_rewind(scratch(), mark);
 }
 
-void direct_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g)
+void direct_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g,
+                           bool add)
 {
     size_t mark = arena_mark(scratch());
     require(direct_fits(g), "not a direct convolution");
     Product p = {.N = g->N, .H = g->H, .W = g->W, .C = g->O, .O = g->C, .in = dy, .out = dx,
-                 .accumulate = true, .panels = pack_filters(w, g, g->O, g->C, backward_place)};
+                 .plus.rest = add ? dx : NULL, .panels = pack_filters(w, g, g->O, g->C, backward_place)};
     run(&p);
     arena_rewind(scratch(), mark);
 }

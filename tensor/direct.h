@@ -25,8 +25,10 @@
 bool direct_fits(const Convolution *g);
 
 /* As their namesakes in convolution.h.  Die unless direct_fits(g). */
-void direct_forward(Real *y, const Real *x, const Real *w, const Real *b, const Convolution *g);
-void direct_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g);
+void direct_forward(Real *y, const Real *x, const Real *w, const Addends *plus,
+                    const Convolution *g);
+void direct_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g,
+                           bool add);
 void direct_backward_weight(Real *dw, const Real *dy, const Real *x, const Convolution *g);
 
 #endif

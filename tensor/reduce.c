@@ -24,22 +24,24 @@ double reduce_dot(const Real *x, const Real *y, size_t n)
     return total;
 }
 
-void reduce_rows(Real *out, const Real *x, size_t rows, size_t columns)
+void reduce_rows(Real *out, const Real *x, size_t count, size_t rows, size_t columns)
 {
     size_t height = columns < PIECE ? PIECE / columns : 1;
     size_t pieces = (rows + height - 1) / height, mark = arena_mark(scratch());
-    double *sums = arena_new(scratch(), double, pieces * columns);
+    double *sums = arena_new(scratch(), double, count * pieces * columns);
 #pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < pieces; p++) {
+    for (size_t p = 0; p < count * pieces; p++) {
         double *sum = sums + p * columns;
         memset(sum, 0, columns * sizeof *sum);
-        for (size_t r = p * height; r < (p + 1) * height && r < rows; r++)
-            for (size_t c = 0; c < columns; c++) sum[c] += (double)x[r * columns + c];
+        size_t first = p % pieces * height, n = p / pieces;
+        for (size_t r = first; r < first + height && r < rows; r++)
+            for (size_t c = 0; c < columns; c++)
+                sum[c] += (double)x[(n * rows + r) * columns + c];
     }
-    for (size_t c = 0; c < columns; c++) {
-        double total = 0;
-        for (size_t p = 0; p < pieces; p++) total += sums[p * columns + c];
-        out[c] += (Real)total;
+    for (size_t i = 0; i < count * columns; i++) {
+        double total = 0, *sum = sums + i / columns * pieces * columns + i % columns;
+        for (size_t p = 0; p < pieces; p++) total += sum[p * columns];
+        out[i] += (Real)total;
     }
     arena_rewind(scratch(), mark);
 }

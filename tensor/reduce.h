@@ -12,8 +12,8 @@
 /* sum of x[i] * y[i] */
 double reduce_dot(const Real *x, const Real *y, size_t n);
 
-/* out[c] += sum over rows of x[row][c]; x is [rows, columns] */
-void reduce_rows(Real *out, const Real *x, size_t rows, size_t columns);
+/* out[n][c] += sum over rows of x[n][row][c]; x is [count, rows, columns] */
+void reduce_rows(Real *out, const Real *x, size_t count, size_t rows, size_t columns);
 
 bool all_finite(const Real *x, size_t n);
 

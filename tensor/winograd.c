@@ -121,7 +121,11 @@ static Corner corner_of(const Grid *grid, int t)
 /* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[(k
  * tiles + t) width + c].  The width is a vector more than the channels, so that rows do
  * not fall on the same lines of the cache. */
-typedef struct { Real *at; size_t tiles, width; } Values;
+typedef struct {
+    Real *at;
+    size_t tiles, width;
+    const Real *zeros;      /* [channels]: a pixel outside the image */
+} Values;
 
 /* Room for whole strips of tiles: products with tiles beyond the last are thrown away. */
 static Values new_values(int tiles, int channels)
@@ -129,6 +133,7 @@ static Values new_values(int tiles, int channels)
     Values v = {.tiles = (size_t)(tiles + MR - 1) / MR * MR,
                 .width = (size_t)channels + LANES};
     v.at = arena_new(scratch(), Real, PLACES * v.tiles * v.width);
+    v.zeros = arena_zeroed(scratch(), Real, (size_t)channels);
     return v;
 }
 
@@ -140,26 +145,33 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
           Corner corner, int size, int before,
           void (*transform)(const Vector *, int, Vector *))
 {
-    int top = corner.row - before, left = corner.column - before;
-    int rows = grid->H - top < size ? grid->H - top : size;
     const Real *image = x + corner.image * (size_t)(grid->H * grid->W) * (size_t)C;
+    const Real *pixel[IN][IN];                  /* [column][row] */
+    for (int j = 0; j < size; j++)
+        for (int i = 0; i < size; i++) {
+            int row = corner.row - before + i, column = corner.column - before + j;
+            bool inside = row >= 0 && row < grid->H && column >= 0 && column < grid->W;
+            pixel[j][i] = inside ? image + (size_t)((row * grid->W + column) * C)
+                                 : v->zeros;
+        }
+    Real *to = v->at + t * v->width;
+    size_t place = v->tiles * v->width;
     for (int c = 0; c < C; c += LANES) {
         Vector columns[IN][IN];                 /* [column][place along it] */
+#pragma GCC unroll 6
         for (int j = 0; j < size; j++) {
-            Vector d[IN] = {{0}};
-            if (left + j >= 0 && left + j < grid->W)
-                for (int i = top < 0 ? -top : 0; i < rows; i++) {
-                    int pixel = (top + i) * grid->W + left + j;
-                    d[i] = vector_load(image + (size_t)pixel * (size_t)C + c);
-                }
+            Vector d[IN];
+#pragma GCC unroll 6
+            for (int i = 0; i < size; i++) d[i] = vector_load(pixel[j][i] + c);
             transform(d, 1, columns[j]);
         }
-        Real *to = v->at + t * v->width + c;
+#pragma GCC unroll 6
         for (int i = 0; i < IN; i++) {
             Vector row[IN];
             transform(&columns[0][i], IN, row);
-            for (int j = 0; j < IN; j++, to += v->tiles * v->width)
-                vector_store(to, row[j]);
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++)
+                vector_store(to + (size_t)(i * IN + j) * place + c, row[j]);
         }
     }
 }
@@ -182,9 +194,9 @@ static void read_output(const Values *m, const Real *dy, int O, const Grid *grid
                   points_of_output);
 }
 
-/* y = A' m A (+ bias) (+ y). */
+/* y = A' m A + what is to be added. */
 static void write_output(const Values *m, Real *y, int O, const Grid *grid, int first,
-                         int count, const Real *bias, bool accumulate)
+                         int count, const Addends *plus)
 {
     for (int t = 0; t < count; t++) {
         Corner corner = corner_of(grid, first + t);
@@ -192,6 +204,7 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
         int width = grid->W - corner.column < OUT ? grid->W - corner.column : OUT;
         size_t row0 = corner.image * (size_t)grid->H + (size_t)corner.row;
         size_t pixel = row0 * (size_t)grid->W + (size_t)corner.column;
+        const Real *bias = bias_of(plus, corner.image, O), *rest = plus->rest;
         for (int o = 0; o < O; o += LANES) {
             const Real *from = m->at + (size_t)t * m->width + o;
             Vector across[IN][OUT], b = bias ? vector_load(bias + o) : (Vector){0};
@@ -205,8 +218,9 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
                 Vector column[OUT];
                 output_of_points(&across[0][j], OUT, column);
                 for (int i = 0; i < rows; i++) {
-                    Real *to = y + (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
-                    vector_store(to, column[i] + (accumulate ? vector_load(to) : b));
+                    size_t at = (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
+                    if (rest) column[i] += vector_load(rest + at);
+                    vector_store(y + at, column[i] + b);
                 }
             }
         }
@@ -299,7 +313,7 @@ static int block_tiles(int tiles, int channels)
 
 /* out = in [N, H, W, C] convolved with filters that make O channels. */
 static void run(Real *out, const Real *in, const Real *filters, const Convolution *g,
-                int C, int O, const Real *bias, bool accumulate)
+                int C, int O, const Addends *plus)
 {
     Grid grid = make_grid(g);
     int tiles = g->N * grid.down * grid.across, size = block_tiles(tiles, C + O);
@@ -310,7 +324,7 @@ static void run(Real *out, const Real *in, const Real *filters, const Convolutio
         Values v = new_values(count, C), m = new_values(count, O);
         read_image(&v, in, C, &grid, first, count);
         multiply_places(&m, &v, filters, C, O);
-        write_output(&m, out, O, &grid, first, count, bias, accumulate);
+        write_output(&m, out, O, &grid, first, count, plus);
         arena_rewind(scratch(), mark);
     }
 }
@@ -323,12 +337,28 @@ static void filter_values(Vector g[TAPS * TAPS], Vector u[PLACES])
     for (int i = 0; i < IN; i++) points_of_filter(&columns[0][i], IN, u + i * IN);
 }
 
-/* A vector of numbers `step` apart. */
-static Vector gather(const Real *x, size_t step)
+/* The filters of LANES output channels from o on and as many input channels from c on, to
+ * their corner of a panel, at each place.  Forwards a vector of w runs along c, the rows
+ * of a panel along o; so they are turned while they are in the cache. */
+static void pack_block(Real *to, size_t place, const Real *w, const Convolution *g,
+                       bool back, int o, int c)
 {
-    Vector v;
-    for (int i = 0; i < LANES; i++) v[i] = x[(size_t)i * step];
-    return v;
+    Real values[PLACES][LANES * LANES] __attribute__((aligned(VECTOR_BYTES)));
+    size_t C = (size_t)g->C, filter = TAPS * TAPS * C;
+    for (int i = 0; i < LANES; i++) {
+        const Real *from = back ? w + (size_t)(c + i) * filter + (size_t)o
+                                : w + (size_t)(o + i) * filter + (size_t)c;
+        Vector taps[TAPS * TAPS], u[PLACES];
+        for (size_t t = 0; t < TAPS * TAPS; t++)
+            taps[t] = vector_load(from + (back ? TAPS * TAPS - 1 - t : t) * C);
+        filter_values(taps, u);
+        for (int k = 0; k < PLACES; k++) vector_store(values[k] + i * LANES, u[k]);
+    }
+    for (int k = 0; k < PLACES; k++, to += place) {
+        if (!back) vector_transpose(values[k], LANES, to, NR);
+        else for (int i = 0; i < LANES; i++)
+            vector_store(to + i * NR, vector_load(values[k] + i * LANES));
+    }
 }
 
 /* Owned by scratch.  Forward, channel c comes in and o goes out; back it is the other
@@ -336,38 +366,33 @@ static Vector gather(const Real *x, size_t step)
 static Real *pack_filters(const Real *w, const Convolution *g, bool back)
 {
     int C = back ? g->O : g->C, O = back ? g->C : g->O;
-    size_t filter = TAPS * TAPS * (size_t)g->C, place = place_size(C, O);
+    size_t place = place_size(C, O);
     Real *filters = arena_new(scratch(), Real, PLACES * place);
 #pragma omp parallel for schedule(static)
-    for (int o = 0; o < O; o += LANES)
-        for (int c = 0; c < C; c++) {
-            Vector taps[TAPS * TAPS], u[PLACES];
-            for (int i = 0; i < TAPS * TAPS; i++)
-                taps[i] = back
-                    ? vector_load(w + (size_t)c * filter + (size_t)((8 - i) * g->C + o))
-                    : gather(w + (size_t)o * filter + (size_t)(i * g->C + c), filter);
-            filter_values(taps, u);
-            Real *to = filters + (size_t)(o / NR) * panel_size(C) + c * NR + o % NR;
-            for (int k = 0; k < PLACES; k++, to += place) vector_store(to, u[k]);
-        }
+    for (int block = 0; block < O / LANES * (C / LANES); block++) {
+        int o = block / (C / LANES) * LANES, c = block % (C / LANES) * LANES;
+        Real *panel = filters + (size_t)(o / NR) * panel_size(C);
+        pack_block(panel + c * NR + o % NR, place, w, g, back, o, c);
+    }
     return filters;
 }
 
-void winograd_forward(Real *y, const Real *x, const Real *w, const Real *b,
+void winograd_forward(Real *y, const Real *x, const Real *w, const Addends *plus,
                       const Convolution *g)
 {
     require(winograd_fits(g), "not a convolution for Winograd");
     size_t mark = arena_mark(scratch());
-    run(y, x, pack_filters(w, g, false), g, g->C, g->O, b, false);
+    run(y, x, pack_filters(w, g, false), g, g->C, g->O, plus);
     arena_rewind(scratch(), mark);
 }
 
 void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
-                             const Convolution *g)
+                             const Convolution *g, bool add)
 {
     require(winograd_fits(g), "not a convolution for Winograd");
     size_t mark = arena_mark(scratch());
-    run(dx, dy, pack_filters(w, g, true), g, g->O, g->C, NULL, true);
+    run(dx, dy, pack_filters(w, g, true), g, g->O, g->C,
+        &(Addends){.rest = add ? dx : NULL});
     arena_rewind(scratch(), mark);
 }
 

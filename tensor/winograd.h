@@ -51,10 +51,10 @@
 bool winograd_fits(const Convolution *g);
 
 /* As their namesakes in convolution.h.  Die unless winograd_fits(g). */
-void winograd_forward(Real *y, const Real *x, const Real *w, const Real *b,
+void winograd_forward(Real *y, const Real *x, const Real *w, const Addends *plus,
                       const Convolution *g);
 void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
-                             const Convolution *g);
+                             const Convolution *g, bool add);
 void winograd_backward_weight(Real *dw, const Real *dy, const Real *x,
                               const Convolution *g);
 

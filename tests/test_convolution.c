@@ -18,9 +18,9 @@ static void counts_neighbours(void)
     for (int i = 0; i < 16; i++) x[i] = 1;
     for (int i = 0; i < 9; i++) w[i] = 1;
     Real want[] = {14, 16, 16, 14, 16, 19, 19, 16, 16, 19, 19, 16, 14, 16, 16, 14};
-    convolution(y, x, w, &b, &g);
+    convolution(y, x, w, &(Addends){.bias = &b}, &g);
     check_reals(y, want, 16, 0);
-    convolution_reference(y, x, w, &b, &g);
+    convolution_reference(y, x, w, &(Addends){.bias = &b}, &g);
     check_reals(y, want, 16, 0);
 }
 
@@ -64,10 +64,10 @@ static Arrays make_arrays(const Convolution *g)
                 .nw = (size_t)g->O * g->K * g->K * g->C};
     size_t most = a.nx + a.ny + a.nw;
     a.x = arena_new(s, Real, a.nx), a.y = arena_new(s, Real, a.ny);
-    a.w = arena_new(s, Real, a.nw), a.b = arena_new(s, Real, g->O);
+    a.w = arena_new(s, Real, a.nw), a.b = arena_new(s, Real, g->N * g->O);
     a.want = arena_new(s, Real, most);
     fill_uniform(a.x, a.nx, 1), fill_uniform(a.w, a.nw, 2);
-    fill_uniform(a.b, g->O, 3), fill_uniform(a.y, a.ny, 4);
+    fill_uniform(a.b, g->N * g->O, 3), fill_uniform(a.y, a.ny, 4);
     return a;
 }
 
@@ -78,14 +78,19 @@ static void equals_the_reference(void)
         size_t mark = arena_mark(scratch());
         Arrays a = make_arrays(g);
         Real *got = arena_new(scratch(), Real, a.nx + a.ny + a.nw);
-        convolution(got, a.x, a.w, a.b, g);
-        convolution_reference(a.want, a.x, a.w, a.b, g);
-        check_reals(got, a.want, a.ny, tolerance * 10);
+        const Addends plus[] = {{0}, {a.b, false, NULL}, {a.b, true, a.y}, {NULL, false, a.y}};
+        for (int p = 0; p < NELEM(plus); p++) {
+            convolution(got, a.x, a.w, &plus[p], g);
+            convolution_reference(a.want, a.x, a.w, &plus[p], g);
+            check_reals(got, a.want, a.ny, tolerance * 10);
+        }
 
-        fill_uniform(got, a.nx, 5), fill_uniform(a.want, a.nx, 5);
-        convolution_backward_input(got, a.y, a.w, g);
-        convolution_backward_input_reference(a.want, a.y, a.w, g);
-        check_reals(got, a.want, a.nx, tolerance * 10);
+        for (int add = 0; add < 2; add++) {
+            fill_uniform(got, a.nx, 5), fill_uniform(a.want, a.nx, 5);
+            convolution_backward_input(got, a.y, a.w, g, add);
+            convolution_backward_input_reference(a.want, a.y, a.w, g, add);
+            check_reals(got, a.want, a.nx, tolerance * 10);
+        }
 
         fill_uniform(got, a.nw, 6), fill_uniform(a.want, a.nw, 6);
         convolution_backward_weight(got, a.y, a.x, g);
@@ -96,11 +101,11 @@ static void equals_the_reference(void)
 }
 
 /* The root mean square error of y against the reference, which sums in double. */
-static double error_of(void (*run)(Real *, const Real *, const Real *, const Real *,
+static double error_of(void (*run)(Real *, const Real *, const Real *, const Addends *,
                                    const Convolution *), const Convolution *g, Arrays *a)
 {
     double error = 0, size = 0;
-    run(a->y, a->x, a->w, a->b, g);
+    run(a->y, a->x, a->w, &(Addends){.bias = a->b}, g);
     for (size_t i = 0; i < a->ny; i++) {
         error += pow((double)a->y[i] - (double)a->want[i], 2);
         size += pow((double)a->want[i], 2);
@@ -119,7 +124,7 @@ static void no_digits_lost(void)
         Convolution g = {1, 16, 16, C, 16, 16, 32, 3, 1, 1};
         size_t mark = arena_mark(scratch());
         Arrays a = make_arrays(&g);
-        convolution_reference(a.want, a.x, a.w, a.b, &g);
+        convolution_reference(a.want, a.x, a.w, &(Addends){.bias = a.b}, &g);
         check_at_most(error_of(winograd_forward, &g, &a) / rounding, 14, "roundings");
         arena_rewind(scratch(), mark);
     }
@@ -142,9 +147,9 @@ static void derivatives_are_adjoints(void)
         Real *out = arena_new(scratch(), Real, a.ny);
         Real *dx = arena_new(scratch(), Real, a.nx);
         Real *dw = arena_new(scratch(), Real, a.nw);
-        memset(dx, 0, a.nx * sizeof *dx), memset(dw, 0, a.nw * sizeof *dw);
+        memset(dw, 0, a.nw * sizeof *dw);
         convolution(out, a.x, a.w, NULL, g);
-        convolution_backward_input(dx, a.y, a.w, g);
+        convolution_backward_input(dx, a.y, a.w, g, false);
         convolution_backward_weight(dw, a.y, a.x, g);
         double value = dot(out, a.y, a.ny), room = tolerance * 10 * sqrt((double)a.ny);
         check_close(dot(a.x, dx, a.nx), value, room);

@@ -8,9 +8,9 @@
  * again:
  *
  *   of a residual block   the sum inside, h = conv1 + w(e), which norm2 reads; and its
- *                         output.  Norms with SiLU are computed again; the outputs of the
- *                         convolutions are read by nobody, since an addition needs no
- *                         values backwards
+ *                         output, the sum of both ways.  Norms with SiLU are computed
+ *                         again; what is added is read by nobody, since an addition needs
+ *                         no values backwards
  *   of attention          q, k, v, its result (the output layer reads it) and the sum
  *   of the way up         nothing for joining and doubling, which are copies
  *
@@ -44,8 +44,6 @@ typedef struct {
 static const Arrays training[] = {
     /* kept on the way to up.0.0 */
     {"time: two layers, each and its SiLU", 4, 1, E},
-    {"w(e) of down.0.0", 1, 1, B},
-    {"w(e) of down.1.0, middle.0, middle.1, up.1.0, up.1.1", 5, 1, 2 * B},
     {"conv_in, which up.0.1 joined", 1, SIZE, B},
     {"down.0.0: h and output, which up.0.0 joins", 2, SIZE, B},
     {"down.0.downsample", 1, HALF, B},
@@ -61,16 +59,17 @@ static const Arrays training[] = {
     {"e, to which every block adds", 1, 1, E},
     {"conv_in's, from up.0.1, until the way down needs it", 1, SIZE, B},
     {"conv1's output", 1, SIZE, B},
+    {"w(e) and conv1's bias, just made", 1, 1, B},
+    {"the rest of the hole they fell into, too small for a block", 1, 1, B / 2},
     {"conv1's input, just made", 1, SIZE, 3 * B},
     {"the joined input, from the way around", 1, SIZE, 3 * B},
 };
 
 static const Arrays drawing[] = {
     {"time: two layers, each and its SiLU", 4, 1, E},
-    {"w(e) of down.0.0", 1, 1, B},
-    {"w(e) of down.1.0, middle.0, middle.1, up.1.0, up.1.1", 5, 1, 2 * B},
     {"conv_in, which up.0.1 will join", 1, SIZE, B},
     {"up.0.0: the joined input, and its norm with SiLU", 2, SIZE, 3 * B},
+    {"w(e), and with conv1's bias", 2, 1, B},
     {"conv1's output", 1, SIZE, B},
 };
 

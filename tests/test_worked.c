@@ -50,7 +50,7 @@ static void a_convolution_by_hand(void)
     check_reals(y, ((Real[]){0, 1, 3, 2}), 4, 0);
     convolution_backward_weight(dw, dy, x, &g);
     check_reals(dw, ((Real[]){3, 8, 2, 3}), 4, 0);
-    convolution_backward_input(dx, dy, w, &g);
+    convolution_backward_input(dx, dy, w, &g, false);
     check_reals(dx, ((Real[]){1, 0, 0, 2, 1, 0, 0, 4, -2}), 9, 0);
 }
 
