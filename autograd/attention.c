@@ -91,13 +91,14 @@ static void find_scores(const Head *h, int i0, int rows, Real *S)
 static Real softmax_row(Real *s, int T, Real scale)
 {
     Real most = s[0], sum = 0;
-    for (int j = 1; j < T; j++) most = s[j] > most ? s[j] : most;
+#pragma omp simd reduction(max : most)
+    for (int j = 0; j < T; j++) most = s[j] > most ? s[j] : most;
 #pragma omp simd reduction(+ : sum)
     for (int j = 0; j < T; j++) {
         s[j] = real_exp((s[j] - most) * scale);
         sum += s[j];
     }
-    for (int j = 0; j < T; j++) s[j] /= sum;
+    for (int j = 0; j < T; j++) s[j] *= 1 / sum;
     return most * scale + (Real)log((double)sum);
 }
 
@@ -137,7 +138,9 @@ static void find_score_gradient(const Var *y, const Head *h, int i0, Real *P, Re
          h->D, NULL, false);
     for (int i = 0; i < rows; i++, P += Tk, dS += Tk, dy += h->stride, out += h->stride) {
         Real r = 0, l = h->log_sum[i0 + i];
+#pragma omp simd reduction(+ : r)
         for (int d = 0; d < h->D; d++) r += dy[d] * out[d];
+#pragma omp simd
         for (size_t j = 0; j < Tk; j++) {
             P[j] = real_exp(P[j] * h->scale - l);
             dS[j] = P[j] * (dS[j] - r) * h->scale;

@@ -16,7 +16,7 @@
  *     MR [ strip 2 ]      +-----+
  *
  * Packing copies a factor into the order in which the innermost loop reads it, strips
- * with their rows KC apart.  It is paid once and saves at each use, so a factor that lies
+ * row by row.  It is paid once and saves at each use, so a factor that lies
  * well already and is not used often is read where it lies.
  *
  * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts,
@@ -125,7 +125,9 @@ typedef struct {
 } Panel;
 
 /* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in
- * every call; without `wide`, only the left vector of the columns. */
+ * every call; without `wide`, only the left vector of the columns.  A row of A comes from
+ * far away when a strip is read for the first time, so the next strip is asked for along
+ * with this one. */
 static inline __attribute__((always_inline)) void
 multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Panel *B,
          Real *c, size_t ldc, const Real *bias, bool accumulate)
@@ -135,8 +137,9 @@ multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Pa
                                                        as there are registers for */
     for (int i = 0; i < divide_up(rows, 3); i++)
         third[i] = A->at + 3 * (size_t)i * A->step;
-    const Real *a = A->at;
+    const Real *a = A->at, *next = A->at + (size_t)rows * A->step;
     for (int k = 0; k < nk; k++, b += B->step, a += A->step) {
+        if (!rows_adjoin) __builtin_prefetch(next + (size_t)k * (size_t)rows);
         Vector b0 = vector_load(b), b1 = b0;
         if (wide) b1 = vector_load(b + LANES);
 #pragma GCC unroll 12
@@ -209,8 +212,8 @@ static Panel rows_of_a(const Task *t, int k0, int nk)
         return (Panel){stored_at(&t->a, t->i0, k0), t->a.k_stride, true};
     if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
         return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
-    t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, KC, 1);
-    return (Panel){t->strips, KC, false};
+    t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, nk, 1);
+    return (Panel){t->strips, (size_t)nk, false};
 }
 
 /* Columns j ... j+columns of B. */
