@@ -48,19 +48,24 @@ static void concat_forward(Var *y)
 }
 
 /* dx += the numbers first ... first+width of each row of dy. */
-static void take_part(Real *dx, const Var *y, size_t row, size_t first, size_t width)
+static void take_part(Var *x, const Var *y, size_t row, size_t first, size_t width)
 {
+    bool add;
+    Real *dx = var_grad_whole(x, &add);
     if (!dx) return;
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < y->size / row; r++)
-        for (size_t c = 0; c < width; c++)
-            dx[r * width + c] += y->grad[r * row + first + c];
+    for (size_t r = 0; r < y->size / row; r++) {
+        Real *to = dx + r * width;
+        const Real *from = y->grad + r * row + first;
+        if (add) for (size_t c = 0; c < width; c++) to[c] += from[c];
+        else memcpy(to, from, width * sizeof *to);
+    }
 }
 
 static void concat_backward(Var *y)
 {
     int axis = *(const int *)y->args;
     size_t A = row_of(y->in[0]->shape, axis), B = row_of(y->in[1]->shape, axis);
-    take_part(var_grad(y->in[0]), y, A + B, 0, A);
-    take_part(var_grad(y->in[1]), y, A + B, A, B);
+    take_part(y->in[0], y, A + B, 0, A);
+    take_part(y->in[1], y, A + B, A, B);
 }

@@ -37,7 +37,8 @@ static void upsample_backward(Var *y)
 {
     const int *d = y->in[0]->shape.dim;
     size_t W = (size_t)d[2], C = (size_t)d[3];
-    Real *dx_all = var_grad(y->in[0]);
+    bool add;
+    Real *dx_all = var_grad_whole(y->in[0], &add);
 #pragma omp parallel for schedule(static)
     for (int row = 0; row < d[0] * d[1]; row++) {
         Real *dx = dx_all + (size_t)row * W * C;
@@ -45,7 +46,8 @@ static void upsample_backward(Var *y)
         for (size_t w = 0; w < W; w++)
             for (size_t c = 0; c < C; c++) {
                 size_t left = 2 * w * C + c, right = left + C;
-                dx[w * C + c] += top[left] + top[right] + low[left] + low[right];
+                Real sum = top[left] + top[right] + low[left] + low[right];
+                dx[w * C + c] = add ? dx[w * C + c] + sum : sum;
             }
     }
 }

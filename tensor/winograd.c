@@ -479,25 +479,28 @@ static void write_filters(Real *dw, const Real *du, size_t parts, const Convolut
 }
 
 /* The tiles are cut into parts, each summed by one thread: few enough that a part is
- * long beside the work of adding it, and that together they fit some megabytes. */
+ * long beside the work of adding it, and that together they fit some megabytes.  A part
+ * is summed by blocks of tiles, each of which reads and writes the sums once and its own
+ * values once: best if the two are of like size. */
 void winograd_backward_weight(Real *dw, const Real *dy, const Real *x,
                               const Convolution *g)
 {
-    enum { MOST = 8, LONG = 128, ROOM = 1 << 22, BLOCK = 4 * MR };
+    enum { MOST = 8, LONG = 128, ROOM = 1 << 22, LEAST = 48 };
     require(winograd_fits(g), "not a convolution for Winograd");
     size_t mark = arena_mark(scratch()), size = PLACES * (size_t)g->O * (size_t)g->C;
     Grid grid = make_grid(g);
     int tiles = g->N * grid.down * grid.across, parts = MOST;
     while (parts > 2 && (tiles < parts * LONG || (size_t)parts * size > ROOM)) parts /= 2;
     if (parts > tiles) parts = tiles;
+    int like = g->O * g->C / (g->O + g->C), block = like > LEAST ? like : LEAST;
     Real *du = arena_new(scratch(), Real, (size_t)parts * size);
 #pragma omp parallel for schedule(dynamic)
     for (int p = 0; p < parts; p++) {
         int begin = (int)((long long)tiles * p / parts);
         int end = (int)((long long)tiles * (p + 1) / parts);
-        for (int t = begin; t < end; t += BLOCK)
+        for (int t = begin; t < end; t += block)
             sum_tiles(du + (size_t)p * size, dy, x, g, t,
-                      end - t < BLOCK ? end - t : BLOCK, t > begin);
+                      end - t < block ? end - t : block, t > begin);
     }
     write_filters(dw, du, (size_t)parts, g);
     arena_rewind(scratch(), mark);
