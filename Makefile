@@ -9,6 +9,7 @@
 # make coverage   which lines of readers and checkpoints do the tests reach?
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels and a step
+# make bench-growth   a step at many sizes: batch, pixels, channels, threads
 # make bench-vs   the same step beside PyTorch's, if there is one: PYTHON=...
 #
 # Options: REAL=double       the whole engine in double precision
@@ -158,7 +159,9 @@ coverage:
 	@$(MAKE) --no-print-directory COVERAGE=1 OMP=0 covered
 
 bench: $(BENCH)
-	@for b in $(BENCH); do $$b || exit 1; done
+	@$B/bench/kernels && $B/bench/step
+bench-growth: $B/bench/growth $B/bench/step
+	@$< bench
 bench-vs: $B/bench/step
 	@bench/versus $<
 
@@ -172,6 +175,6 @@ clean:
 	rm -rf build
 
 .PHONY: proofs drift mnist test golden check mutants torture fuzz fuzzed covered coverage bench \
-        bench-vs layers clean
+        bench-growth bench-vs layers clean
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)
