@@ -191,17 +191,18 @@ void convolution(Real *y, const Real *x, const Real *w, const Addends *plus,
         winograd_forward(y, x, w, plus, g);
         return;
     }
+    bool begun = begin_with(y, plus, g);
+    const Real *bias = begun ? NULL : plus->bias;
     if (direct_fits(g)) {
-        direct_forward(y, x, w, plus, g);
+        direct_forward(y, x, w, bias, g, begun);
         return;
     }
     int entries = g->K * g->K * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_a, .data = x, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(x, (size_t)g->C);
-    bool begun = begin_with(y, plus, g);
     gemm(y, (size_t)g->O, patches, gemm_b_transposed(w, (size_t)entries),
-         g->N * g->OH * g->OW, g->O, entries, begun ? NULL : plus->bias, begun);
+         g->N * g->OH * g->OW, g->O, entries, bias, begun);
 }
 
 static size_t input_size(const Convolution *g)

@@ -115,15 +115,6 @@ enum {
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 
-/* A block of a factor, where the kernel reads it: packed or not.  Of A, either the k of a
- * row are neighbours and the rows `step` apart, or the rows are and the k; of B, always
- * the k. */
-typedef struct {
-    const Real *at;
-    size_t step;
-    bool rows_adjoin;
-} Panel;
-
 /* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in
  * every call; without `wide`, only the left vector of the columns.  A row of A comes from
  * far away when a strip is read for the first time, so the next strip is asked for along
@@ -184,6 +175,31 @@ static Kernel *const kernels[2][2][2] = {       /* [all rows][rows adjoin][wide]
     {{all_narrow, all_wide}, {all_adjoin_narrow, all_adjoin_wide}},
 };
 
+/* Moves the valid corner of a register tile to C. */
+static void store_corner(Real *c, size_t ldc, const Real *tile, int ni, int nj,
+                         const Real *bias, bool accumulate)
+{
+    for (int i = 0; i < ni; i++, c += ldc, tile += NR)
+        for (int j = 0; j < nj; j++)
+            c[j] = tile[j] + (accumulate ? c[j] : bias ? bias[j] : 0);
+}
+
+void gemm_panel(Real *c, size_t ldc, Panel A, Panel B, int ni, int nj, int nk,
+                const Real *bias, bool accumulate)
+{
+    Real tile[MR * NR];
+    for (int i = 0, rows; i < ni; i += rows, c += (size_t)rows * ldc) {
+        rows = ni - i >= MR ? MR : FEW;
+        bool whole = ni - i >= rows && nj % LANES == 0;
+        kernels[rows == MR][A.rows_adjoin][nj > LANES](
+            nk, &A, &B, whole ? c : tile, whole ? ldc : NR, whole ? bias : NULL,
+            whole && accumulate);
+        if (!whole)
+            store_corner(c, ldc, tile, smaller(rows, ni - i), nj, bias, accumulate);
+        A.at += (size_t)rows * (A.rows_adjoin ? 1 : A.step);
+    }
+}
+
 /* The task of one thread: C[i0.., j0..] over k0 <= k < k1.  Both factors are packed here,
  * if at all, so tasks share nothing. */
 typedef struct {
@@ -193,7 +209,7 @@ typedef struct {
     int i0, ni, j0, nj, k0, k1;
     const Real *bias;       /* of column j0, or NULL */
     bool accumulate;
-    Real *strips, *panel, *tile;        /* room for what is packed, and a corner of C */
+    Real *strips, *panel;   /* room for what is packed */
 } Task;
 
 static bool is_stored(const Operand *x) { return x->pack == pack_matrix; }
@@ -226,42 +242,12 @@ static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
     return (Panel){t->panel, NR, false};
 }
 
-/* Moves the valid corner of a register tile to C. */
-static void store_corner(Real *c, size_t ldc, const Real *tile, int ni, int nj,
-                         const Real *bias, bool accumulate)
-{
-    for (int i = 0; i < ni; i++, c += ldc, tile += NR)
-        for (int j = 0; j < nj; j++)
-            c[j] = tile[j] + (accumulate ? c[j] : bias ? bias[j] : 0);
-}
-
-/* One panel: all rows of the task times some columns of B. */
-static void run_panel(const Task *t, Panel A, const Panel *B, int j, int nk, bool first)
-{
-    int columns = smaller(NR, t->nj - j);
-    bool accumulate = t->accumulate || !first;
-    const Real *bias = first && t->bias ? t->bias + j : NULL;
-    for (int i = 0, rows; i < t->ni; i += rows) {
-        rows = t->ni - i >= MR ? MR : FEW;
-        Real *c = t->c + (size_t)i * t->ldc + j;
-        bool whole = t->ni - i >= rows && columns % LANES == 0;
-        kernels[rows == MR][A.rows_adjoin][columns > LANES](
-            nk, &A, B, whole ? c : t->tile, whole ? t->ldc : NR, whole ? bias : NULL,
-            whole && accumulate);
-        if (!whole)
-            store_corner(c, t->ldc, t->tile, smaller(rows, t->ni - i), columns, bias,
-                         accumulate);
-        A.at += (size_t)rows * (A.rows_adjoin ? 1 : A.step);
-    }
-}
-
 static void run_task(Task t)
 {
     Arena *arena = scratch();
     size_t mark = arena_mark(arena);
     t.strips = arena_new(arena, Real, (size_t)divide_up(t.ni, MR) * MR * KC);
     t.panel = arena_new(arena, Real, (size_t)KC * NR);
-    t.tile = arena_new(arena, Real, MR * NR);
 
     /* Equal blocks of k rather than full ones and a rest. */
     int blocks = divide_up(t.k1 - t.k0, KC), step = divide_up(t.k1 - t.k0, blocks);
@@ -269,8 +255,11 @@ static void run_task(Task t)
         int nk = smaller(step, t.k1 - k);
         Panel A = rows_of_a(&t, k, nk);
         for (int j = 0; j < t.nj; j += NR) {
-            Panel B = columns_of_b(&t, j, smaller(NR, t.nj - j), k, nk);
-            run_panel(&t, A, &B, j, nk, k == t.k0);
+            int columns = smaller(NR, t.nj - j);
+            bool first = k == t.k0;
+            gemm_panel(t.c + j, t.ldc, A, columns_of_b(&t, j, columns, k, nk), t.ni,
+                       columns, nk, first && t.bias ? t.bias + j : NULL,
+                       t.accumulate || !first);
         }
     }
     arena_rewind(arena, mark);

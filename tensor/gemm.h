@@ -39,7 +39,22 @@ Operand gemm_b_transposed(const Real *data, size_t stride); /* B[k][j] at j*stri
 void gemm(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
           const Real *bias, bool accumulate);
 
-/* The same from the formula; stored matrices only. */
+/* Where a factor lies for the innermost loop.  Of A [i][k], either the k of a row are
+ * neighbours and the rows `step` apart, or the rows are and the k; of B [k][j], always
+ * the j. */
+typedef struct {
+    const Real *at;
+    size_t step;
+    bool rows_adjoin;
+} Panel;
+
+/* The innermost part of the product, by one thread, for at most NR columns (vector.h):
+ * c [ni, nj] = A B + bias, or c += A B; rows of c are ldc apart.  Rows are read four at a
+ * time and columns by whole vectors: there must be something to read. */
+void gemm_panel(Real *c, size_t ldc, Panel A, Panel B, int ni, int nj, int nk,
+                const Real *bias, bool accumulate);
+
+/* gemm from the formula; stored matrices only. */
 void gemm_reference(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
                     const Real *bias, bool accumulate);
 

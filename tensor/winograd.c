@@ -2,19 +2,19 @@
 #include "tensor/winograd.h"
 
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/memory.h"
 #include "tensor/vector.h"
 
 /* A tile of IN x IN numbers makes OUT x OUT outputs, by way of PLACES products.  Channels
- * come in whole UNITs: vectors, and rows of the kernel that sums filters. */
+ * come in whole vectors. */
 enum { IN = 6, OUT = 4, TAPS = 3, PLACES = IN * IN };
-enum { ROWS = MR * 2 / 3, UNIT = ROWS > LANES ? ROWS : LANES };
 
 bool winograd_fits(const Convolution *g)
 {
     int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
     return g->K == TAPS && g->stride == 1 && g->pad == 1 && g->OH == g->H &&
-           g->OW == g->W && g->C % UNIT == 0 && g->O % UNIT == 0 &&
+           g->OW == g->W && g->C % LANES == 0 && g->O % LANES == 0 &&
            rows * columns <= 2 * g->H * g->W;
 }
 
@@ -127,6 +127,11 @@ typedef struct {
     const Real *zeros;      /* [channels]: a pixel outside the image */
 } Values;
 
+static Real *values_at(const Values *v, size_t place)
+{
+    return v->at + place * v->tiles * v->width;
+}
+
 /* Room for whole strips of tiles: products with tiles beyond the last are thrown away. */
 static Values new_values(int tiles, int channels)
 {
@@ -229,53 +234,6 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
 
 /* ---- forward: m[k] = v[k] u[k] ---------------------------------------------------- */
 
-enum { CHUNK = 32 };
-
-/* MR rows of m = MR rows of v times a panel [C][NR] of filters.  The sum over channels
- * is one of sums of CHUNK: a long sum in float would lose more digits than the
- * transforms do.  `wide` is a constant. */
-static inline __attribute__((always_inline)) void
-multiply(const Real *v, size_t v_row, size_t C, const Real *panel, Real *m, size_t m_row,
-         bool wide)
-{
-    const Real *third[MR / 3];          /* every third row: few enough for registers */
-    for (int i = 0; i < MR / 3; i++) third[i] = v + 3 * (size_t)i * v_row;
-    for (size_t begin = 0, end = 0; begin < C; begin = end) {
-        Vector m0[MR] = {{0}}, m1[MR] = {{0}};
-        end = C - begin < CHUNK ? C : begin + CHUNK;
-        for (size_t c = begin; c < end; c++, panel += NR) {
-            Vector u0 = *(const Vector *)panel, u1 = u0;
-            if (wide) u1 = *(const Vector *)(panel + LANES);
-#pragma GCC unroll 12
-            for (int i = 0; i < MR; i++) {
-                Real x = third[i / 3][c + (size_t)(i % 3) * v_row];
-                m0[i] += x * u0;
-                if (wide) m1[i] += x * u1;
-            }
-        }
-        Real *to = m;
-#pragma GCC unroll 12
-        for (int i = 0; i < MR; i++, to += m_row) {
-            if (begin) m0[i] += vector_load(to);
-            if (begin && wide) m1[i] += vector_load(to + LANES);
-            vector_store(to, m0[i]);
-            if (wide) vector_store(to + LANES, m1[i]);
-        }
-    }
-}
-
-static void multiply_wide(const Real *v, size_t v_row, size_t C, const Real *panel,
-                          Real *m, size_t m_row)
-{
-    multiply(v, v_row, C, panel, m, m_row, true);
-}
-
-static void multiply_narrow(const Real *v, size_t v_row, size_t C, const Real *panel,
-                            Real *m, size_t m_row)
-{
-    multiply(v, v_row, C, panel, m, m_row, false);
-}
-
 /* The filters at the PLACES, for products from C channels to O: [PLACES][O / NR,
  * up][C][NR]. */
 static size_t panel_size(int C) { return (size_t)C * NR; }
@@ -284,17 +242,22 @@ static size_t place_size(int C, int O)
     return (size_t)((O + NR - 1) / NR) * panel_size(C);
 }
 
+/* The sum over channels is one of sums of CHUNK: a long sum in float would lose more
+ * digits than the transforms do. */
 static void multiply_places(const Values *m, const Values *v, const Real *filters, int C,
                             int O)
 {
+    enum { CHUNK = 32 };
     for (size_t k = 0; k < PLACES; k++)
         for (int o = 0; o < O; o += NR) {
             const Real *panel =
                 filters + k * place_size(C, O) + (size_t)(o / NR) * panel_size(C);
-            for (size_t t = k * v->tiles; t < (k + 1) * v->tiles; t += MR)
-                (O - o > LANES ? multiply_wide : multiply_narrow)(
-                    v->at + t * v->width, v->width, (size_t)C, panel,
-                    m->at + t * m->width + o, m->width);
+            for (int c = 0; c < C; c += CHUNK)
+                gemm_panel(values_at(m, k) + o, m->width,
+                           (Panel){values_at(v, k) + c, v->width, false},
+                           (Panel){panel + c * NR, NR, false}, (int)v->tiles,
+                           O - o < NR ? O - o : NR, C - c < CHUNK ? C - c : CHUNK, NULL,
+                           c > 0);
         }
 }
 
@@ -398,41 +361,6 @@ void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
 
 /* ---- the gradient of the filters: du[k] = dm[k]' v[k] ----------------------------- */
 
-/* du [ROWS][NR], rows C apart, = (or +=) the sum over tiles of dm[t][0..ROWS)
- * v[t][0..NR). */
-static inline __attribute__((always_inline)) void
-correlate(const Real *dm, size_t dm_row, const Real *v, size_t v_row, size_t tiles,
-          Real *du, size_t C, bool add, bool wide)
-{
-    Vector u0[ROWS] = {{0}}, u1[ROWS] = {{0}};
-    for (size_t t = 0; t < tiles; t++, dm += dm_row, v += v_row) {
-        Vector v0 = *(const Vector *)v, v1 = v0;
-        if (wide) v1 = *(const Vector *)(v + LANES);
-#pragma GCC unroll 12
-        for (int i = 0; i < ROWS; i++) {
-            u0[i] += dm[i] * v0;
-            if (wide) u1[i] += dm[i] * v1;
-        }
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < ROWS; i++, du += C) {
-        vector_store(du, add ? vector_load(du) + u0[i] : u0[i]);
-        if (wide) vector_store(du + LANES, add ? vector_load(du + LANES) + u1[i] : u1[i]);
-    }
-}
-
-static void correlate_wide(const Real *dm, size_t dm_row, const Real *v, size_t v_row,
-                           size_t tiles, Real *du, size_t C, bool add)
-{
-    correlate(dm, dm_row, v, v_row, tiles, du, C, add, true);
-}
-
-static void correlate_narrow(const Real *dm, size_t dm_row, const Real *v, size_t v_row,
-                             size_t tiles, Real *du, size_t C, bool add)
-{
-    correlate(dm, dm_row, v, v_row, tiles, du, C, add, false);
-}
-
 /* du [PLACES, O, C] = (or +=) the part of tiles first ... first+count-1. */
 static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution *g,
                       int first, int count, bool add)
@@ -443,12 +371,10 @@ static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution
     read_image(&v, x, g->C, &grid, first, count);
     read_output(&dm, dy, g->O, &grid, first, count);
     for (size_t k = 0; k < PLACES; k++)
-        for (size_t o = 0; o < O; o += ROWS)
-            for (size_t c = 0; c < C; c += NR)
-                (C - c > LANES ? correlate_wide : correlate_narrow)(
-                    dm.at + k * dm.tiles * dm.width + o, dm.width,
-                    v.at + k * v.tiles * v.width + c, v.width, (size_t)count,
-                    du + (k * O + o) * C + c, C, add);
+        for (size_t c = 0; c < C; c += NR)
+            gemm_panel(du + k * O * C + c, C, (Panel){values_at(&dm, k), dm.width, true},
+                       (Panel){values_at(&v, k) + c, v.width, false}, g->O,
+                       C - c < NR ? (int)(C - c) : NR, count, NULL, add);
     arena_rewind(scratch(), mark);
 }
 
