@@ -11,8 +11,8 @@ enum { TASKS = 16 };
 
 bool direct_fits(const Convolution *g)
 {
-    return g->K == 3 && g->stride == 1 && g->pad == 1 && g->OH == g->H && g->OW == g->W &&
-           g->W >= 12;
+    return g->KH == 3 && g->KW == 3 && g->stride == 1 && g->top == 1 && g->left == 1 &&
+           g->OH == g->H && g->OW == g->W && g->W >= 12;
 }
 
 /* out [N, H, W, O] = 3x3 patches of in [N, H, W, C] times filters. */

@@ -13,8 +13,8 @@ enum { ROWS = MR * 2 / 3, UNIT = ROWS > LANES ? ROWS : LANES };
 bool winograd_fits(const Convolution *g)
 {
     int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
-    return g->K == TAPS && g->stride == 1 && g->pad == 1 && g->OH == g->H &&
-           g->OW == g->W && g->C % UNIT == 0 && g->O % UNIT == 0 &&
+    return g->KH == TAPS && g->KW == TAPS && g->stride == 1 && g->top == 1 &&
+           g->left == 1 && g->OH == g->H && g->OW == g->W && g->C % UNIT == 0 && g->O % UNIT == 0 &&
            rows * columns <= 2 * g->H * g->W;
 }
 
