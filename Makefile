@@ -107,7 +107,7 @@ mnist: drift
 
 # Golden numbers: where they are, and the files of which every result is computed.
 GOLDEN   = tests/golden
-FINISHED = layers blocks unet superres classifier \
+FINISHED = layers blocks unet superres classifier inception \
            schedules spaced timestep_sampler gaussian loops schedulers augment edm.safe \
            metrics
 golden: $B/tests/golden

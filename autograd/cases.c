@@ -52,13 +52,17 @@ CALL(call_linear, linear(t, in[0], in[1], in[2]))
 CALL(linear_without_bias, linear(t, in[0], in[1], NULL))
 CALL(call_matmul, matmul(t, in[0], o[0], in[1], o[1]))
 CALL(matmul_with_itself, matmul(t, in[0], true, in[0], false))
-CALL(call_conv2d, conv2d(t, in[0], in[1], in[2], o[0], o[1], o[2]))
-CALL(call_conv2d_onto, conv2d_onto(t, in[3], in[0], in[1], in[2], o[0], o[1], o[2]))
-CALL(conv2d_onto_itself, conv2d_onto(t, in[0], in[0], in[1], NULL, 1, 1, 1))
+
+static Padding padding(const int *o) { return (Padding){o[0], o[1], o[2], o[3]}; }
+
+CALL(call_conv2d, conv2d(t, in[0], in[1], in[2], o[0], padding(o + 1)))
+CALL(call_conv2d_onto, conv2d_onto(t, in[3], in[0], in[1], in[2], o[0], padding(o + 1)))
+CALL(conv2d_onto_itself, conv2d_onto(t, in[0], in[0], in[1], NULL, 1, (Padding){1, 1, 1, 1}))
 CALL(call_attention, attention(t, in[0], in[1], in[2], o[0]))
 CALL(self_attention, attention(t, in[0], in[0], in[0], o[0]))
-CALL(call_average_pool, average_pool(t, in[0], o[0]))
-CALL(call_resize, resize(t, in[0], o[0], o[1]))
+CALL(call_average_pool, average_pool(t, in[0], o[0], o[1], o[2]))
+CALL(call_max_pool, max_pool(t, in[0], o[0], o[1], o[2]))
+CALL(call_resize, resize(t, in[0], o[0], o[1], o[2] / 2.0))
 CALL(call_cross_entropy, cross_entropy(t, in[0], some_rows(t, in[0], 5)))
 CALL(call_gaussian_kl, gaussian_kl(t, in[0], in[1], in[2], in[3]))
 
@@ -148,17 +152,19 @@ const Case cases[] = {
     {"matmul", call_matmul, {S(2, 2, 3, 5), S(2, 2, 4, 5)}, {0, 1}, 3},
     {"matmul", call_matmul, {S(1, 5, 3), S(1, 2, 5)}, {1, 1}, 3},
     {"matmul", matmul_with_itself, {S(2, 3, 4)}},
-    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(5)}, {1, 1, 1}, 7},
-    {"conv2d", call_conv2d, {S(1, 6, 5, 2), S(3, 3, 3, 2), S(3)}, {2, 0, 1}, 7},
-    {"conv2d", call_conv2d, {S(2, 4, 4, 3), S(5, 2, 2, 3), S(5)}, {2, 0, 0}, 7},
-    {"conv2d", call_conv2d, {S(2, 3, 3, 3), S(4, 1, 1, 3), S(4)}, {1, 0, 0}, 7},
-    {"conv2d", call_conv2d, {S(2, 3, 3, 1), S(1, 5, 5, 1), S(1)}, {1, 2, 2}, 7},
-    {"conv2d", call_conv2d, {S(1, 5, 4, 8), S(8, 3, 3, 8), S(8)}, {1, 1, 1}, 7},
-    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(2, 1, 1, 5)}, {1, 1, 1}, 7},
+    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(5)}, {1, 1, 1, 1, 1}, 7},
+    {"conv2d", call_conv2d, {S(1, 6, 5, 2), S(3, 3, 3, 2), S(3)}, {2, 0, 1, 0, 1}, 7},
+    {"conv2d", call_conv2d, {S(2, 4, 4, 3), S(5, 2, 2, 3), S(5)}, {2}, 7},
+    {"conv2d", call_conv2d, {S(2, 3, 3, 3), S(4, 1, 1, 3), S(4)}, {1}, 7},
+    {"conv2d", call_conv2d, {S(2, 3, 3, 1), S(1, 5, 5, 1), S(1)}, {1, 2, 2, 2, 2}, 7},
+    {"conv2d", call_conv2d, {S(1, 5, 4, 8), S(8, 3, 3, 8), S(8)}, {1, 1, 1, 1, 1}, 7},
+    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(2, 1, 1, 5)}, {1, 1, 1, 1, 1}, 7},
+    {"conv2d", call_conv2d, {S(2, 4, 5, 3), S(4, 1, 5, 3), S(4)}, {1, 0, 0, 2, 2}, 7},
+    {"conv2d", call_conv2d, {S(2, 6, 4, 2), S(3, 3, 2, 2), S(3)}, {2, 1, 0, 0, 1}, 7},
     {"conv2d_onto", call_conv2d_onto,
-     {S(2, 5, 4, 8), S(8, 3, 3, 8), S(2, 1, 1, 8), S(2, 5, 4, 8)}, {1, 1, 1}, 15},
+     {S(2, 5, 4, 8), S(8, 3, 3, 8), S(2, 1, 1, 8), S(2, 5, 4, 8)}, {1, 1, 1, 1, 1}, 15},
     {"conv2d_onto", call_conv2d_onto,
-     {S(2, 4, 4, 3), S(5, 2, 2, 3), S(5), S(2, 2, 2, 5)}, {2, 0, 0}, 15},
+     {S(2, 4, 4, 3), S(5, 2, 2, 3), S(5), S(2, 2, 2, 5)}, {2}, 15},
     {"conv2d_onto", conv2d_onto_itself, {S(1, 3, 4, 2), S(2, 3, 3, 2)}},
     {"attention", call_attention, {S(2, 5, 3), S(2, 5, 3), S(2, 5, 3)}, {1}, 4},
     {"attention", call_attention, {S(1, 2, 3, 4), S(1, 2, 3, 4), S(1, 2, 3, 4)}, {2}, 4},
@@ -169,10 +175,14 @@ const Case cases[] = {
     {"resample_down", call_resample_down, {S(1, 5, 4, 2)}, {2, 0}, 1},
     {"resample_up", call_resample_up, {S(2, 2, 3, 3)}, {4, 1}, 1},
     {"resample_up", call_resample_up, {S(1, 3, 1, 2)}, {4, 0}, 1},
-    {"average_pool", call_average_pool, {S(2, 4, 2, 3)}, {2}, 1},
-    {"average_pool", call_average_pool, {S(1, 3, 6, 1)}, {3}, 1},
-    {"resize", call_resize, {S(2, 3, 2, 2)}, {6, 5}, 1},
-    {"resize", call_resize, {S(1, 5, 4, 1)}, {2, 2}, 1},
+    {"average_pool", call_average_pool, {S(2, 4, 2, 3)}, {2, 2, 0}, 1},
+    {"average_pool", call_average_pool, {S(1, 3, 6, 1)}, {3, 3, 0}, 1},
+    {"average_pool", call_average_pool, {S(2, 4, 5, 2)}, {3, 1, 1}, 1},
+    {"max_pool", call_max_pool, {S(2, 4, 5, 3)}, {3, 1, 1}},
+    {"max_pool", call_max_pool, {S(2, 5, 6, 2)}, {3, 2, 0}},
+    {"resize", call_resize, {S(2, 3, 2, 2)}, {6, 5, 1}, 1},
+    {"resize", call_resize, {S(1, 5, 4, 1)}, {2, 2, 1}, 1},
+    {"resize", call_resize, {S(2, 3, 2, 1)}, {7, 5, 0}, 1},
 
     {"mse", call_mse, {S(3, 2, 2), S(3, 2, 2)}},
     {"cross_entropy", call_cross_entropy, {S(3, 5)}},

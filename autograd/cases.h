@@ -18,7 +18,7 @@ typedef struct {
     const char *op;
     Build *build;
     Shape shape[MAX_INPUTS];    /* of the inputs; rank 0 after the last */
-    int options[4];
+    int options[5];
     unsigned linear;            /* bit i: linear (or affine) in input i alone */
 } Case;
 

@@ -19,24 +19,24 @@ static const Op conv2d_op = {.name = "conv2d", .forward = conv2d_forward,
                              .backward = conv2d_backward, .flops = conv2d_flops,
                              .reads_inputs = 1 << 0 | 1 << 1 /* x and w */};
 
-Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, int pad,
-                 int pad_end)
+Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, Padding pad)
 {
     const int *d = x->shape.dim;
-    require(x->shape.rank == 4 && w->shape.rank == 4 &&
-            w->shape.dim[1] == w->shape.dim[2] && w->shape.dim[3] == d[3],
-            "conv2d: x %s and w %s; want [N, H, W, C] and [O, K, K, C]", SHOW(x->shape),
+    require(x->shape.rank == 4 && w->shape.rank == 4 && w->shape.dim[3] == d[3],
+            "conv2d: x %s and w %s; want [N, H, W, C] and [O, KH, KW, C]", SHOW(x->shape),
             SHOW(w->shape));
-    int O = w->shape.dim[0], K = w->shape.dim[1];
-    int H = d[1] + pad + pad_end, W = d[2] + pad + pad_end;
-    require(stride > 0 && pad >= 0 && pad_end >= 0 && H >= K && W >= K,
-            "conv2d: stride %d, padding %d and %d, filter %dx%d on an image %s", stride,
-            pad, pad_end, K, K, SHOW(x->shape));
+    int O = w->shape.dim[0], KH = w->shape.dim[1], KW = w->shape.dim[2];
+    int H = d[1] + pad.top + pad.bottom, W = d[2] + pad.left + pad.right;
+    require(stride > 0 && pad.top >= 0 && pad.bottom >= 0 && pad.left >= 0 &&
+            pad.right >= 0 && H >= KH && W >= KW,
+            "conv2d: stride %d, padding %d %d %d %d, filter %dx%d on an image %s", stride,
+            pad.top, pad.bottom, pad.left, pad.right, KH, KW, SHOW(x->shape));
     if (b && b->shape.rank > 1) require_shape(b, SHAPE(d[0], 1, 1, O));
     else if (b) require_shape(b, SHAPE(O));
     Args s = {{.N = d[0], .H = d[1], .W = d[2], .C = d[3],
-               .OH = (H - K) / stride + 1, .OW = (W - K) / stride + 1, .O = O,
-               .K = K, .stride = stride, .pad = pad}, b, rest};
+               .OH = (H - KH) / stride + 1, .OW = (W - KW) / stride + 1, .O = O,
+               .KH = KH, .KW = KW, .stride = stride, .top = pad.top, .left = pad.left},
+              b, rest};
     Shape shape = SHAPE(d[0], s.g.OH, s.g.OW, O);
     if (rest) require_shape(rest, shape);
     Var *in[MAX_INPUTS] = {x, w};
@@ -46,9 +46,9 @@ Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, int pad
     return tape_push(t, &conv2d_op, shape, inputs, in, &s, sizeof s);
 }
 
-Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end)
+Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, Padding pad)
 {
-    return conv2d_onto(t, NULL, x, w, b, stride, pad, pad_end);
+    return conv2d_onto(t, NULL, x, w, b, stride, pad);
 }
 
 static void conv2d_forward(Var *y)
@@ -79,5 +79,5 @@ static void conv2d_backward(Var *y)
 static double conv2d_flops(const Var *y)
 {
     const Convolution *g = &((const Args *)y->args)->g;
-    return 2.0 * (double)y->size * g->K * g->K * g->C;
+    return 2.0 * (double)y->size * g->KH * g->KW * g->C;
 }

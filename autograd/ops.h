@@ -159,15 +159,17 @@ Var *linear(Tape *t, Var *x, Var *w, Var *b);
  * factor said to be transposed is stored as [..., K, M] or [..., N, K]. */
 Var *matmul(Tape *t, Var *a, bool transpose_a, Var *b, bool transpose_b);
 
-/* Convolution with zero padding.  x [N, H, W, C], w [O, K, K, C], y [N, OH, OW, O].
- * b is NULL, [O], or of each sample its own, [N, 1, 1, O].  `pad` zeros above and left,
- * `pad_end` below and right; OH = (H + pad + pad_end - K)/stride + 1. */
-Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, int pad, int pad_end);
+/* How many rows and columns are added around an image. */
+typedef struct { int top, bottom, left, right; } Padding;
+
+/* Convolution with zero padding.  x [N, H, W, C], w [O, KH, KW, C], y [N, OH, OW, O],
+ * OH = (H + top + bottom - KH)/stride + 1.  b is NULL, [O], or of each sample its own,
+ * [N, 1, 1, O]. */
+Var *conv2d(Tape *t, Var *x, Var *w, Var *b, int stride, Padding pad);
 
 /* conv2d(...) + rest, of y's shape: the end of a residual block, for the price of the
  * convolution. */
-Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, int pad,
-                 int pad_end);
+Var *conv2d_onto(Tape *t, Var *rest, Var *x, Var *w, Var *b, int stride, Padding pad);
 
 /* Scaled dot-product attention (Vaswani 2017).  q [N, ..., C], k, v [N, ..., C]; the
  * middle axes are the tokens, of which k and v may have another number.  Channels are
@@ -180,12 +182,15 @@ Var *attention(Tape *t, Var *q, Var *k, Var *v, int heads);
 Var *resample_down(Tape *t, Var *x, const Real taps[], int n, int pad);
 Var *resample_up(Tape *t, Var *x, const Real taps[], int n, int pad);
 
-/* The average of each K x K block.  x [N, H, W, C], K divides H and W;
- * y [N, H/K, W/K, C]. */
-Var *average_pool(Tape *t, Var *x, int K);
+/* The average, or the largest, of the pixels in a window of K x K that moves by `stride`
+ * over the image and begins `pad` pixels outside it.  x [N, H, W, C], y [N, OH, OW, C],
+ * OH = (H + 2 pad - K)/stride + 1.  What lies outside does not count: pad < K. */
+Var *average_pool(Tape *t, Var *x, int K, int stride, int pad);
+Var *max_pool(Tape *t, Var *x, int K, int stride, int pad);
 
-/* Bilinear, pixel centres aligned.  x [N, h, w, C], y [N, H, W, C]. */
-Var *resize(Tape *t, Var *x, int H, int W);
+/* Bilinear.  x [N, h, w, C], y [N, H, W, C].  A pixel's number says where its centre is if
+ * `centre` is 1/2 (as in PyTorch), its upper left corner if it is 0 (TensorFlow 1). */
+Var *resize(Tape *t, Var *x, int H, int W, double centre);
 
 /* ---- losses ------------------------------------------------------------------------ */
 

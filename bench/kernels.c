@@ -125,7 +125,7 @@ static void print_row(const char *name, const Job *job, const Job *small)
 
 static Job convolution_job(int N, int size, int in, int out, int K, int pass)
 {
-    Job j = {.g = {N, size, size, in, size, size, out, K, 1, K / 2}};
+    Job j = {.g = {N, size, size, in, size, size, out, K, K, 1, K / 2, K / 2}};
     size_t pixels = (size_t)N * (size_t)(size * size), x = pixels * (size_t)in;
     size_t y = pixels * (size_t)out, w = (size_t)(out * K * K * in);
     j.run = (void (*[])(const Job *, Real *)){forward, backward_input, backward_weight}[pass];

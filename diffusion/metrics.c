@@ -19,11 +19,14 @@ Moments feature_moments(Arena *a, Features f)
     memset(m.covariance, 0, (size_t)(D * D) * sizeof *m.covariance);
     for (int n = 0; n < N; n++)
         for (int i = 0; i < D; i++) m.mean[i] += f.x[n * D + i] / N;
-    for (int n = 0; n < N; n++)
-        for (int i = 0; i < D; i++)
-            for (int j = 0; j < D; j++)
-                m.covariance[i * D + j] += (f.x[n * D + i] - m.mean[i]) *
-                                           (f.x[n * D + j] - m.mean[j]) / (N - 1);
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < D; i++) {
+        double *row = m.covariance + i * D;
+        for (int n = 0; n < N; n++) {
+            double off = (f.x[n * D + i] - m.mean[i]) / (N - 1);
+            for (int j = 0; j < D; j++) row[j] += off * (f.x[n * D + j] - m.mean[j]);
+        }
+    }
     return m;
 }
 
@@ -34,20 +37,20 @@ static double trace(const double *a, int n)
     return sum;
 }
 
-/* tr (S1 S2)^(1/2).  S1 S2 is not symmetric, but has the eigenvalues of R S2 R with
- * R = S1^(1/2), which is: S1 S2 = R (R S2 R) R^-1 where R can be inverted, and both are
- * continuous. */
+/* tr (S1 S2)^(1/2).  S1 S2 is not symmetric, but with S1 = L L' it has the eigenvalues of
+ * L' S2 L, which is, and zeros: A B and B A have the same. */
 static double trace_root(const double *S1, const double *S2, int n)
 {
     Arena *s = scratch();
-    size_t mark = arena_mark(s), size = (size_t)(n * n);
-    double *R = arena_new(s, double, size), *half = arena_new(s, double, size);
-    double *all = arena_new(s, double, size), *value = arena_new(s, double, (size_t)n);
-    memcpy(all, S1, size * sizeof *all);
-    symmetric_root(R, all, n);
-    matrix_multiply(half, R, S2, n);
-    matrix_multiply(all, half, R, n);
-    symmetric_eigen(all, value, NULL, n);
+    size_t mark = arena_mark(s), size = (size_t)n * (size_t)n;
+    double *L = arena_new(s, double, size), *turned = arena_new(s, double, size);
+    double *half = arena_new(s, double, size), *value = arena_new(s, double, (size_t)n);
+    cholesky(L, S1, n);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++) turned[k * n + i] = L[i * n + k];
+    matrix_multiply(half, turned, S2, n);
+    matrix_multiply(turned, half, L, n);
+    symmetric_values(value, turned, n);
     double sum = 0;
     for (int i = 0; i < n; i++) sum += sqrt(fmax(value[i], 0));
     arena_rewind(s, mark);
@@ -104,9 +107,10 @@ static double squared_distance(const double *x, const double *y, int D)
 void neighbour_radii(double *radius, Features f, int k)
 {
     require(k >= 1 && k < f.N, "neighbour %d among %d", k, f.N - 1);
-    size_t mark = arena_mark(scratch());
-    double *nearest = arena_new(scratch(), double, (size_t)k);  /* smallest, rising */
+#pragma omp parallel for schedule(static)
     for (int n = 0; n < f.N; n++) {
+        size_t mark = arena_mark(scratch());
+        double *nearest = arena_new(scratch(), double, (size_t)k);  /* smallest, rising */
         int found = 0;
         for (int m = 0; m < f.N; m++) {
             if (m == n) continue;
@@ -117,14 +121,15 @@ void neighbour_radii(double *radius, Features f, int k)
             nearest[at] = d;
         }
         radius[n] = nearest[k - 1];
+        arena_rewind(scratch(), mark);
     }
-    arena_rewind(scratch(), mark);
 }
 
 double share_inside(Features points, Features set, const double *radius)
 {
     require(points.D == set.D, "points of %d features, a set of %d", points.D, set.D);
     int inside = 0;
+#pragma omp parallel for schedule(static) reduction(+ : inside)
     for (int n = 0; n < points.N; n++) {
         int m = 0;
         while (m < set.N && squared_distance(points.x + n * points.D, set.x + m * set.D,

@@ -159,7 +159,7 @@ Resample resample_init(Params *p, const char *name, const char *kind, Direction 
     } else if (strncmp(kind, "conv", 4) == 0) {
         b.conv = conv2d_init(p, name, w.in, w.out, 3, ROLE_PLAIN);
         if (down) b.conv.stride = 2;
-        if (down && strcmp(kind, "conv") == 0) b.conv.pad = 0;
+        if (down && strcmp(kind, "conv") == 0) b.conv.pad.top = b.conv.pad.left = 0;
     } else if (strcmp(kind, "plain") != 0) {
         fail("there is no resampling %s; there are conv, conv_even, plain and block",
              kind);

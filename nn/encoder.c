@@ -133,7 +133,8 @@ static void init_level(Params *p, Encoder *u, int l)
     level->pyramid = conv2d_init(p, NAME("down.%d.pyramid", l),
                                  l > 0 ? unet_channels(c, l - 1) : c->channels, width, 3,
                                  ROLE_PLAIN);
-    level->pyramid.pad = level->pyramid.pad_end = c->style.taps / 2;
+    int pad = c->style.taps / 2;
+    level->pyramid.pad = (Padding){pad, pad, pad, pad};
 }
 
 Encoder encoder_init(Params *p, const UNetConfig *config)
@@ -150,7 +151,7 @@ Encoder encoder_init(Params *p, const UNetConfig *config)
         .augment = c->augment, .class_first = c->class_first});
     u.conv_in = conv2d_init(p, "conv_in", c->channels, c->first,
                             c->patch > 1 ? c->patch : 3, ROLE_PLAIN);
-    if (c->patch > 1) u.conv_in.stride = c->patch, u.conv_in.pad = u.conv_in.pad_end = 0;
+    if (c->patch > 1) u.conv_in.stride = c->patch, u.conv_in.pad = (Padding){0};
     keep(&u, c->first);
     for (int l = 0; l < c->levels; l++) init_level(p, &u, l);
 

@@ -33,7 +33,7 @@ Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role rol
                              "%s.weight", name),
         .bias = params_add(p, SHAPE(out), p->rule->bias(area * in, role),
                            "%s.bias", name),
-        .stride = 1, .pad = K / 2, .pad_end = (K - 1) / 2,
+        .stride = 1, .pad = {K / 2, (K - 1) / 2, K / 2, (K - 1) / 2},
     };
 }
 
@@ -45,7 +45,7 @@ Var *conv2d_forward_plus(Pass *pass, const Conv2d *l, Var *x, Var *word, Var *re
         b = add(pass->tape, word, row);
         discard(row);
     }
-    Var *y = conv2d_onto(pass->tape, rest, x, w, b, l->stride, l->pad, l->pad_end);
+    Var *y = conv2d_onto(pass->tape, rest, x, w, b, l->stride, l->pad);
     discard(b);
     return y;
 }

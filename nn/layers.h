@@ -13,7 +13,7 @@ Linear linear_init(Params *p, const char *name, int in, int out, Role role);
 Linear linear_init_without_bias(Params *p, const char *name, int in, int out, Role role);
 Var *linear_forward(Pass *pass, const Linear *l, Var *x);   /* [..., in] to [..., out] */
 
-typedef struct { int weight, bias, stride, pad, pad_end; } Conv2d;
+typedef struct { int weight, bias, stride; Padding pad; } Conv2d;
 
 /* K x K, "same" padding for stride 1; change stride and pads after init for others. */
 Conv2d conv2d_init(Params *p, const char *name, int in, int out, int K, Role role);

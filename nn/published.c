@@ -67,7 +67,7 @@ static Shape matrix_shape(int rows, int columns, int rank)
 }
 
 /* In our order: a vector, or a matrix published with `rank` axes. */
-static void add_plain(Published *w, const char *at, const char *name, int i, int rank)
+void published_plain(Published *w, const char *at, const char *name, int i, int rank)
 {
     const Param *p = param(w, i);
     const int *d = p->shape.dim;
@@ -88,29 +88,30 @@ void published_transposed(Published *w, const char *at, const char *name, int i)
 void published_linear(Published *w, const char *at, const char *name, Linear l, int rank)
 {
     at = join(w, at, name);
-    add_plain(w, at, "weight", l.weight, rank);
-    if (l.bias >= 0) add_plain(w, at, "bias", l.bias, 1);
+    published_plain(w, at, "weight", l.weight, rank);
+    if (l.bias >= 0) published_plain(w, at, "bias", l.bias, 1);
 }
 
-/* [O, I, K, K], ours is [O, K, K, I]. */
+/* [O, I, KH, KW], ours is [O, KH, KW, I]. */
 void published_conv(Published *w, const char *at, const char *name, Conv2d l)
 {
     const Param *p = param(w, l.weight);
-    int O = p->shape.dim[0], K = p->shape.dim[1], I = p->shape.dim[3];
+    const int *d = p->shape.dim;
+    int O = d[0], H = d[1], W = d[2], I = d[3];
     at = join(w, at, name);
-    PublishedArray *a = add_array(w, join(w, at, "weight"), SHAPE(O, I, K, K), p->offset);
-    add_axis(a, O, (size_t)(K * K * I));
+    PublishedArray *a = add_array(w, join(w, at, "weight"), SHAPE(O, I, H, W), p->offset);
+    add_axis(a, O, (size_t)(H * W * I));
     add_axis(a, I, 1);
-    add_axis(a, K, (size_t)(K * I));
-    add_axis(a, K, (size_t)I);
-    add_plain(w, at, "bias", l.bias, 1);
+    add_axis(a, H, (size_t)(W * I));
+    add_axis(a, W, (size_t)I);
+    if (l.bias >= 0) published_plain(w, at, "bias", l.bias, 1);
 }
 
 void published_norm(Published *w, const char *at, const char *name, GroupNorm l)
 {
     at = join(w, at, name);
-    add_plain(w, at, "weight", l.gamma, 1);
-    add_plain(w, at, "bias", l.beta, 1);
+    published_plain(w, at, "weight", l.gamma, 1);
+    published_plain(w, at, "bias", l.beta, 1);
 }
 
 /* Weight or bias i[3] of q, k and v as one array of 3C rows. */
@@ -191,7 +192,7 @@ static void add_embedding(Published *w, const Embedding *b)
 {
     const PublishedNames *n = w->names;
     const EmbeddingConfig *c = &b->config;
-    if (b->frequencies >= 0) add_plain(w, "", n->frequencies, b->frequencies, 1);
+    if (b->frequencies >= 0) published_plain(w, "", n->frequencies, b->frequencies, 1);
     published_linear(w, "", n->linear1, b->first, 2);
     published_linear(w, "", n->linear2, b->second, 2);
     if (c->classes && n->class_table)

@@ -85,6 +85,9 @@ typedef struct {
 } Published;
 
 Published published_begin(Arena *a, const PublishedNet *net, const Params *p);
+/* Parameter number `param` in our order: a vector, or a matrix published with `rank`
+ * axes. */
+void published_plain(Published *w, const char *at, const char *name, int param, int rank);
 void published_linear(Published *w, const char *at, const char *name, Linear l, int rank);
 void published_conv(Published *w, const char *at, const char *name, Conv2d l);
 void published_norm(Published *w, const char *at, const char *name, GroupNorm l);

@@ -81,7 +81,7 @@ Var *unet_superres_forward(Pass *pass, const UNet *u, Var *x, Var *small,
                            const Condition *c)
 {
     const UNetConfig *k = &u->encoder.config;
-    Var *large = resize(pass->tape, small, k->height, k->width);
+    Var *large = resize(pass->tape, small, k->height, k->width, 0.5);
     Var *both = concat(pass->tape, x, large, 3);
     discard(large);
     return unet_forward(pass, u, both, c);

@@ -1,13 +1,13 @@
 /* The fast convolution: a matrix product whose factor is read from the image.
  *
- * Lay the K*K*C numbers under the filter at one output pixel in a row: the patch.  Then
+ * Lay the KH*KW*C numbers under the filter at one output pixel in a row: the patch.  Then
  *
- *     y  [pixels, O]   = patches(x) [pixels, KKC]  times  w transposed [KKC, O]
- *     dw [O, KKC]      = dy transposed [O, pixels] times  patches(x) [pixels, KKC]
- *     dx [pixels, C]   = patches(dy) [pixels, KKO] times  w, O and C swapped [KKO, C]
+ *     y  [pixels, O]   = patches(x) [pixels, KC]  times  w transposed [KC, O]
+ *     dw [O, KC]       = dy transposed [O, pixels] times  patches(x) [pixels, KC]
+ *     dx [pixels, C]   = patches(dy) [pixels, KO] times  w, O and C swapped [KO, C]
  *
- * In the last line tap i of row h of the input is the row of the output that it reached,
- * (h + pad - i) / stride, if that is a whole number.  With a stride of 2 it is so for
+ * with K = KH*KW.  In the last line tap i of row h of the input is the row of the output
+ * that it reached, (h + top - i) / stride, if that is a whole number.  With a stride of 2 it is so for
  * some taps at even rows and for the others at odd ones: each remainder is a product of
  * its own (Phase), with fewer taps.
  *
@@ -15,7 +15,7 @@
  * direct.h.
  *
  * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
- * patch is K*K runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
+ * patch is KH*KW runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
  * NHWC. */
 #include "tensor/convolution.h"
 
@@ -42,8 +42,8 @@ typedef struct {
 
 static Patches forward_patches(const Convolution *g)
 {
-    return (Patches){g->H, g->W, g->C, g->OH, g->OW, g->K, g->K, g->stride, 1, -g->pad,
-                     -g->pad};
+    return (Patches){g->H, g->W, g->C, g->OH, g->OW, g->KH, g->KW, g->stride, 1, -g->top,
+                     -g->left};
 }
 
 /* Copies the entries k0 ... k0+nk of `count` patches, the first being number `first`;
@@ -93,11 +93,11 @@ static void pack_patches_b(const Operand *x, int o0, int no, int k0, int nk,
  * and the taps that reach them: tap, tap + stride, ... */
 typedef struct { int first, rows, tap, taps; } Phase;
 
-static Phase phase_of(const Convolution *g, int remainder, int size)
+static Phase phase_of(int remainder, int size, int K, int stride, int pad)
 {
-    int tap = (remainder + g->pad) % g->stride;
-    return (Phase){remainder, (size - remainder + g->stride - 1) / g->stride, tap,
-                   tap < g->K ? (g->K - tap + g->stride - 1) / g->stride : 0};
+    int tap = (remainder + pad) % stride;
+    return (Phase){remainder, (size - remainder + stride - 1) / stride, tap,
+                   tap < K ? (K - tap + stride - 1) / stride : 0};
 }
 
 /* w with O and C swapped, as B: column c, k = (tap of the phases, o). */
@@ -113,7 +113,7 @@ static void pack_swapped_filters(const Operand *x, int o0, int no, int k0, int n
         int tap = (k0 + k) / g->O, o = (k0 + k) % g->O;
         int i = f->down.tap + tap / f->across.taps * g->stride;
         int j = f->across.tap + tap % f->across.taps * g->stride;
-        size_t from = ((size_t)o * (size_t)g->K + (size_t)i) * (size_t)g->K + (size_t)j;
+        size_t from = ((size_t)o * (size_t)g->KH + (size_t)i) * (size_t)g->KW + (size_t)j;
         memcpy(out + (size_t)k * (size_t)k_step, x->data + from * (size_t)g->C + o0,
                (size_t)no * sizeof *out);
     }
@@ -122,7 +122,8 @@ static void pack_swapped_filters(const Operand *x, int o0, int no, int k0, int n
 /* A 1x1 filter makes each patch one pixel: the image is the matrix. */
 static bool is_pointwise(const Convolution *g)
 {
-    return g->K == 1 && g->stride == 1 && g->pad == 0 && g->OH == g->H && g->OW == g->W;
+    return g->KH == 1 && g->KW == 1 && g->stride == 1 && g->top == 0 && g->left == 0 &&
+           g->OH == g->H && g->OW == g->W;
 }
 
 /* dx += sum [N, down.rows, across.rows, C], at the pixels of the phases. */
@@ -148,8 +149,8 @@ static void backward_phase(Real *dx, const Real *dy, const Real *w, const Convol
     SwappedFilters swapped = {g, down, across};
     Operand filters = {.pack = pack_swapped_filters, .data = w, .geometry = &swapped};
     Patches p = {g->OH, g->OW, g->O, down.rows, across.rows, down.taps, across.taps, 1,
-                 -1, (down.first + g->pad) / g->stride,
-                 (across.first + g->pad) / g->stride};
+                 -1, (down.first + g->top) / g->stride,
+                 (across.first + g->left) / g->stride};
     Operand patches = {.pack = pack_patches_a, .data = dy, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(dy, (size_t)g->O);
     size_t mark = arena_mark(scratch());
@@ -197,7 +198,7 @@ void convolution(Real *y, const Real *x, const Real *w, const Addends *plus,
         direct_forward(y, x, w, bias, g, begun);
         return;
     }
-    int entries = g->K * g->K * g->C;
+    int entries = g->KH * g->KW * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_a, .data = x, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_a(x, (size_t)g->C);
@@ -228,8 +229,9 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
     if (!add && g->stride > 1) memset(dx, 0, input_size(g) * sizeof *dx);
     for (int row = 0; row < g->stride && row < g->H; row++)
         for (int column = 0; column < g->stride && column < g->W; column++)
-            backward_phase(dx, dy, w, g, phase_of(g, row, g->H),
-                           phase_of(g, column, g->W), add);
+            backward_phase(dx, dy, w, g,
+                           phase_of(row, g->H, g->KH, g->stride, g->top),
+                           phase_of(column, g->W, g->KW, g->stride, g->left), add);
 }
 
 void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
@@ -247,7 +249,7 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
         direct_backward_weight(dw, dy, x, g);
         return;
     }
-    int entries = g->K * g->K * g->C;
+    int entries = g->KH * g->KW * g->C;
     Patches p = forward_patches(g);
     Operand patches = {.pack = pack_patches_b, .data = x, .geometry = &p};
     if (is_pointwise(g)) patches = gemm_b(x, (size_t)g->C);
@@ -264,12 +266,12 @@ typedef struct { size_t x, y, w; bool inside; } Triple;
 static Triple triple(const Convolution *g, int n, int h, int v, int o, int i, int j,
                      int c)
 {
-    int row = h * g->stride + i - g->pad, column = v * g->stride + j - g->pad;
+    int row = h * g->stride + i - g->top, column = v * g->stride + j - g->left;
     bool inside = row >= 0 && row < g->H && column >= 0 && column < g->W;
     return (Triple){
         .x = inside ? (size_t)(((n * g->H + row) * g->W + column) * g->C + c) : 0,
         .y = (size_t)(((n * g->OH + h) * g->OW + v) * g->O + o),
-        .w = (size_t)(((o * g->K + i) * g->K + j) * g->C + c),
+        .w = (size_t)(((o * g->KH + i) * g->KW + j) * g->C + c),
         .inside = inside,
     };
 }
@@ -284,7 +286,7 @@ void convolution_reference(Real *y, const Real *x, const Real *w, const Addends 
         size_t at = triple(g, n, h, v, o, 0, 0, 0).y;
         const Real *bias = bias_of(plus, (size_t)n, g->O);
         double sum = (bias ? bias[o] : 0) + (plus->rest ? plus->rest[at] : 0);
-        FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+        FOR(i, g->KH) FOR(j, g->KW) FOR(c, g->C) {
             Triple t = triple(g, n, h, v, o, i, j, c);
             if (t.inside) sum += (double)x[t.x] * (double)w[t.w];
         }
@@ -297,7 +299,7 @@ void convolution_backward_input_reference(Real *dx, const Real *dy, const Real *
 {
     if (!add) memset(dx, 0, input_size(g) * sizeof *dx);
     FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) FOR(o, g->O)
-        FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+        FOR(i, g->KH) FOR(j, g->KW) FOR(c, g->C) {
             Triple t = triple(g, n, h, v, o, i, j, c);
             if (t.inside) dx[t.x] += dy[t.y] * w[t.w];
         }
@@ -306,7 +308,7 @@ void convolution_backward_input_reference(Real *dx, const Real *dy, const Real *
 void convolution_backward_weight_reference(Real *dw, const Real *dy, const Real *x,
                                            const Convolution *g)
 {
-    FOR(o, g->O) FOR(i, g->K) FOR(j, g->K) FOR(c, g->C) {
+    FOR(o, g->O) FOR(i, g->KH) FOR(j, g->KW) FOR(c, g->C) {
         double sum = 0;
         FOR(n, g->N) FOR(h, g->OH) FOR(v, g->OW) {
             Triple t = triple(g, n, h, v, o, i, j, c);

@@ -1,14 +1,14 @@
 /* Convolution of a batch of images, and its two derivatives.
  *
  *     y[n][h][w][o] = sum over i, j, c of
- *                     x[n][h*stride + i - pad][w*stride + j - pad][c] * w[o][i][j][c]
+ *                     x[n][h*stride + i - top][w*stride + j - left][c] * w[o][i][j][c]
  *
- *   x [N, H, W, C]    w [O, K, K, C]    y [N, OH, OW, O]
+ *   x [N, H, W, C]    w [O, KH, KW, C]    y [N, OH, OW, O]
  *
- * where x is 0 outside the image.  `pad` counts the zeros above and left; the output's
+ * where x is 0 outside the image.  `top` and `left` count the zeros there; the output's
  * size is given, so the zeros below and right follow from it:
- * OH <= (H + 2 pad - K)/stride + 1 pads alike on both sides, one less or more pads them
- * unequally.
+ * OH <= (H + 2 top - KH)/stride + 1 pads alike above and below, one less or more pads
+ * them unequally.
  *
  * Each function has a plain twin written from the formula. */
 #ifndef TENSOR_CONVOLUTION_H
@@ -22,7 +22,7 @@
 typedef struct {
     int N, H, W, C;         /* input */
     int OH, OW, O;          /* output */
-    int K, stride, pad;     /* filter */
+    int KH, KW, stride, top, left;      /* filter */
 } Convolution;
 
 /* What is added to the sums on their way to memory, where it costs nothing. */

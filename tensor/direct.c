@@ -10,8 +10,8 @@
 
 bool direct_fits(const Convolution *g)
 {
-    return g->K == 3 && g->stride == 1 && g->pad == 1 && g->OH == g->H && g->OW == g->W &&
-           g->W >= 12;
+    return g->KH == 3 && g->KW == 3 && g->stride == 1 && g->top == 1 && g->left == 1 &&
+           g->OH == g->H && g->OW == g->W && g->W >= 12;
 }
 
 static int columns_at(int j, int O) { return O - j < NR ? O - j : NR; }
@@ -23,8 +23,8 @@ static Real *make_frame(const Real *image, int H, int W, int C, int first, int r
                         int left)
 {
     size_t row = (size_t)(W + 2) * (size_t)C, size = (size_t)W * (size_t)C;
-    Real *frame = arena_zeroed(scratch(), Real,
-                               (size_t)rows * row + (size_t)(MR + 2) * (size_t)C + 2 * NR);
+    size_t room = (size_t)(MR + 2) * (size_t)C + 2 * NR;
+    Real *frame = arena_zeroed(scratch(), Real, (size_t)rows * row + room);
     for (int r = 0; r < rows; r++) {
         int h = first + r;
         if (h < 0 || h >= H) continue;
@@ -56,12 +56,12 @@ static void run_rows(const Product *p, int n, int h0, int rows)
     for (int j = 0; j < p->O; j += NR)
         for (int h = 0; h < rows; h++) {
             Real *out = p->out + (image + (size_t)(h0 + h) * W) * (size_t)p->O + j;
-            for (int i = 0; i < 3; i++)
-                gemm_panel(out, (size_t)p->O,
-                           (Panel){frame + (size_t)(h + i) * (W + 2) * C, C, false},
-                           (Panel){p->panels + (size_t)(j * 9 + i * 3 * NR) * C, NR, false},
-                           p->W, columns_at(j, p->O), 3 * p->C,
+            for (int i = 0; i < 3; i++) {
+                Panel A = {frame + (size_t)(h + i) * (W + 2) * C, C, false};
+                Panel B = {p->panels + (size_t)(j * 9 + i * 3 * NR) * C, NR, false};
+                gemm_panel(out, (size_t)p->O, A, B, p->W, columns_at(j, p->O), 3 * p->C,
                            p->bias && i == 0 ? p->bias + j : NULL, p->add || i > 0);
+            }
         }
     arena_rewind(scratch(), mark);
 }

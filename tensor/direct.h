@@ -28,6 +28,7 @@ void direct_forward(Real *y, const Real *x, const Real *w, const Real *bias,
                     const Convolution *g, bool add);
 void direct_backward_input(Real *dx, const Real *dy, const Real *w, const Convolution *g,
                            bool add);
-void direct_backward_weight(Real *dw, const Real *dy, const Real *x, const Convolution *g);
+void direct_backward_weight(Real *dw, const Real *dy, const Real *x,
+                            const Convolution *g);
 
 #endif

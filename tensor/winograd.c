@@ -13,8 +13,9 @@ enum { IN = 6, OUT = 4, TAPS = 3, PLACES = IN * IN };
 bool winograd_fits(const Convolution *g)
 {
     int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
-    return g->K == TAPS && g->stride == 1 && g->pad == 1 && g->OH == g->H &&
-           g->OW == g->W && g->C % LANES == 0 && g->O % LANES == 0 &&
+    return g->KH == TAPS && g->KW == TAPS && g->stride == 1 && g->top == 1 &&
+           g->left == 1 && g->OH == g->H && g->OW == g->W && g->C % LANES == 0 &&
+           g->O % LANES == 0 &&
            rows * columns <= 2 * g->H * g->W;
 }
 

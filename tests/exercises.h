@@ -44,7 +44,7 @@ Real answer_sum(const Real *x, size_t n);
 Operand answer_toeplitz(const Real *a);
 
 /* y = convolution of x with w whose taps are `dilation` apart: row h*stride +
- * i*dilation - pad in place of h*stride + i - pad, columns alike.  The sizes are those
+ * i*dilation - top in place of h*stride + i - top, columns alike.  The sizes are those
  * of g. */
 void answer_dilated(Real *y, const Real *x, const Real *w, const Convolution *g,
                     int dilation);

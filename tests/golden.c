@@ -13,6 +13,7 @@ static const GoldenTopic topics[] = {
     {"unet_*", golden_networks},
     {"superres_*", golden_networks},
     {"classifier_*", golden_networks},
+    {"inception.safetensors", golden_inception},
     {"schedules.safetensors", golden_schedules},
     {"spaced.safetensors", golden_spaced},
     {"timestep_sampler.safetensors", golden_timesteps},

@@ -84,6 +84,7 @@ GoldenTally golden_run(const char *folder, char *const words[],
 
 void golden_layers(Golden *g);
 void golden_networks(Golden *g);
+void golden_inception(Golden *g);
 void golden_blocks(Golden *g);
 void golden_schedules(Golden *g);
 void golden_spaced(Golden *g);

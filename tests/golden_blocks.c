@@ -88,6 +88,8 @@ static void fill(Block *b)
 
 /* ---- blocks -------------------------------------------------------------------- */
 
+static Padding all_round(int n) { return (Padding){n, n, n, n}; }
+
 /* EDM's Conv2d: a filter of fixed taps to half or double size, then a convolution.
  * Fused, one pads for both: on the way down the convolution, which then comes first; on
  * the way up the two paddings are taken off each other, as the filter's was cropping. */
@@ -108,11 +110,11 @@ static Var *build_edm_conv(Block *b)
     Var *x = channels_last(b, input(b, "x"));
     if (!K) return change_size(t, x, way, taps, filter_pad);
     if (fused && way == RESAMPLE_DOWN) {
-        conv.pad = conv.pad_end = pad + filter_pad;
+        conv.pad = all_round(pad + filter_pad);
         return change_size(t, conv2d_forward(&b->pass, &conv, x), way, taps, 0);
     }
     int shared = !fused ? 0 : pad < filter_pad ? pad : filter_pad;
-    conv.pad = conv.pad_end = pad - shared;
+    conv.pad = all_round(pad - shared);
     return conv2d_forward(&b->pass, &conv,
                           change_size(t, x, way, taps, filter_pad - shared));
 }

@@ -70,11 +70,10 @@ static int wanted_size(Layer *l, int i) { return golden_shape(l->golden, "gy").d
 static Var *build_conv2d(Layer *l, Tape *t)
 {
     const int *pad = golden_integers(l->golden, "pad");     /* top, left, bottom, right */
-    require(golden_size(l->golden, "pad") == 4 && pad[0] == pad[1] && pad[2] == pad[3],
-            "conv2d pads alike above and left, and alike below and right");
     Var *x = image(l, "x"), *w = image(l, "w"), *b = input(l, "b");
     int stride = golden_integer(l->golden, "stride", 0);
-    return channels_first(t, conv2d(t, x, w, b, stride, pad[0], pad[2]));
+    return channels_first(t, conv2d(t, x, w, b, stride,
+                                    (Padding){pad[0], pad[2], pad[1], pad[3]}));
 }
 
 static Var *build_linear(Layer *l, Tape *t)
@@ -126,13 +125,14 @@ static Var *build_upsample(Layer *l, Tape *t)
 static Var *build_average_pool(Layer *l, Tape *t)
 {
     Var *x = image(l, "x");
-    return channels_first(t, average_pool(t, x, x->shape.dim[1] / wanted_size(l, 2)));
+    int K = x->shape.dim[1] / wanted_size(l, 2);
+    return channels_first(t, average_pool(t, x, K, K, 0));
 }
 
 static Var *build_resize(Layer *l, Tape *t)
 {
     int H = wanted_size(l, 2), W = wanted_size(l, 3);
-    return channels_first(t, resize(t, image(l, "x"), H, W));
+    return channels_first(t, resize(t, image(l, "x"), H, W, 0.5));
 }
 
 static Var *build_global_average(Layer *l, Tape *t)

@@ -231,7 +231,7 @@ static void compare_enlarged(Network *n)
     Tape *t = &n->tape;
     tape_reset(t);
     Var *small = golden_image(g, t, "low_res", NULL);
-    Var *large = resize(t, small, n->net.unet.height, n->net.unet.width);
+    Var *large = resize(t, small, n->net.unet.height, n->net.unet.width, 0.5);
     Var *y = golden_channels_first(t, large);
     golden_compare_reals(g, "upsampled", y->value, y->size);
 }

@@ -15,6 +15,7 @@ static const struct {
     bool by_fan_in;             /* scale / sqrt(product of all axes but the first) */
 } rows[] = {
     {"A1", false, "freqs", 32, 0, false},
+    {"A1", true, "running_var", 0.5, 0.75, false},
     {"A1", true, "weight", 0.4, 1, false},
     {"A1", true, "", 0.2, 0, false},
     {"A1", false, "label_emb.weight", 1, 0, false},

@@ -80,16 +80,16 @@ SOLUTION void answer_dilated(Real *y, const Real *x, const Real *w, const Convol
                              int dilation)
 {
     Convolution wide = *g;
-    wide.K = (g->K - 1) * dilation + 1;
+    wide.KH = (g->KH - 1) * dilation + 1, wide.KW = (g->KW - 1) * dilation + 1;
     size_t mark = arena_mark(scratch()), C = (size_t)g->C;
-    size_t size = (size_t)(g->O * wide.K * wide.K) * C;
+    size_t size = (size_t)(g->O * wide.KH * wide.KW) * C;
     Real *spread = arena_new(scratch(), Real, size);
     memset(spread, 0, size * sizeof *spread);
     for (int o = 0; o < g->O; o++)
-        for (int i = 0; i < g->K; i++)
-            for (int j = 0; j < g->K; j++) {
-                int to = (o * wide.K + i * dilation) * wide.K + j * dilation;
-                int from = (o * g->K + i) * g->K + j;
+        for (int i = 0; i < g->KH; i++)
+            for (int j = 0; j < g->KW; j++) {
+                int to = (o * wide.KH + i * dilation) * wide.KW + j * dilation;
+                int from = (o * g->KH + i) * g->KW + j;
                 memcpy(spread + (size_t)to * C, w + (size_t)from * C, C * sizeof *w);
             }
     convolution(y, x, spread, NULL, &wide);

@@ -5,6 +5,7 @@
 
 #include "apps/support/png.h"
 #include "apps/support/training.h"
+#include "tensor/safetensors.h"
 #include "tests/check.h"
 
 static Arena arena;
@@ -97,6 +98,21 @@ static void a_classifier_guides_every_sampler(void)
     }
 }
 
+/* Digits by the network that comes with the program: its sum and its sizes, 48
+ * features and 7 channels of 7x7. */
+static void the_judge_says_who_it_is(void)
+{
+    const char *t = test_folder();
+    check_drift(0, "done at step 1", "train mnist --base 8 --mult 1 --blocks 1 --patch 4 "
+                "--attention 7 --batch 2 --steps 1 --out %s/digits", t);
+    check_drift(0, ": 48 of the pool, 343 of the map", "evaluate %s/digits --count 5 "
+                "--reference 8 --sample-steps 2 --out %s/quality", t, t);
+    Bytes json = file_read(&arena, TEXT("%s/quality.json", t));
+    Bytes file = file_read(&arena, "apps/data/mnist-features.safetensors");
+    const char *sum = TEXT("%08x", (unsigned)crc32(0, file.data, file.size));
+    check(strstr((const char *)json.data, sum) != NULL);
+}
+
 static void what_cannot_be_gets_a_sentence(void)
 {
     const char *t = test_folder();
@@ -112,6 +128,12 @@ static void what_cannot_be_gets_a_sentence(void)
     const char *evaluate = TEXT("evaluate %s/model --count 5 --reference 6", t);
     check_drift(1, "trained with noise, to guide", "%s --features %s/noisy", evaluate, t);
     check_drift(1, "no feature network for halves", "%s", evaluate);
+    float weight = 1;
+    SafeEntry entry = {.name = "Mixed_7c.branch_pool.conv.weight", .dtype = DTYPE_F32,
+                       .rank = 1, .dim = {1}, .data = &weight};
+    const char *file = TEXT("%s/inception.safetensors", t);
+    safetensors_write(file, &entry, 1, NULL, 0);
+    check_drift(1, "472 arrays differ", "%s --features %s", evaluate, file);
 }
 
 /* 4 x 4 drawn and guided, then 8 x 8 from them; and every misfit. */
@@ -202,8 +224,9 @@ static void a_window_is_enlarged_by_at_most_a_quarter(void)
 
 static const Test tests[] = {
     T(resuming_gives_the_same_bytes), T(it_learns_and_its_weights_alone_are_enough),
-    T(a_classifier_guides_every_sampler), T(what_cannot_be_gets_a_sentence),
-    T(a_cascade_draws_small_then_large), T(small_pictures_are_averages),
+    T(a_classifier_guides_every_sampler), T(the_judge_says_who_it_is),
+    T(what_cannot_be_gets_a_sentence), T(a_cascade_draws_small_then_large),
+    T(small_pictures_are_averages),
     T(a_window_is_enlarged_by_at_most_a_quarter),
 };
 

@@ -12,8 +12,8 @@ static const double tolerance = sizeof(Real) == 4 ? 2e-5 : 1e-12;
 /* 3x3 ones over 4x4 ones with a border of zeros count the neighbours. */
 static void counts_neighbours(void)
 {
-    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 4, .OW = 4, .O = 1, .K = 3,
-                     .stride = 1, .pad = 1};
+    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 4, .OW = 4, .O = 1, .KH = 3,
+                     .KW = 3, .stride = 1, .top = 1, .left = 1};
     Real x[16], w[9], y[16], b = 10;
     for (int i = 0; i < 16; i++) x[i] = 1;
     for (int i = 0; i < 9; i++) w[i] = 1;
@@ -27,31 +27,33 @@ static void counts_neighbours(void)
 /* Stride 2 on a 4x4 ramp: padding all round and padding only below and right differ. */
 static void strides_with_either_padding(void)
 {
-    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 2, .OW = 2, .O = 1, .K = 3,
-                     .stride = 2, .pad = 1};
+    Convolution g = {.N = 1, .H = 4, .W = 4, .C = 1, .OH = 2, .OW = 2, .O = 1, .KH = 3,
+                     .KW = 3, .stride = 2, .top = 1, .left = 1};
     Real x[16], w[9] = {0, 0, 0, 0, 1, 0, 0, 0, 0}, y[4];
     for (int i = 0; i < 16; i++) x[i] = (Real)i;
     convolution(y, x, w, NULL, &g);
     check_reals(y, ((Real[]){0, 2, 8, 10}), 4, 0);
-    g.pad = 0;
+    g.top = g.left = 0;
     convolution(y, x, w, NULL, &g);
     check_reals(y, ((Real[]){5, 7, 13, 15}), 4, 0);
 }
 
 static const Convolution cases[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0},     {2, 5, 7, 3, 5, 7, 4, 3, 1, 1},
-    {3, 4, 4, 17, 4, 4, 33, 1, 1, 0},   {2, 8, 6, 5, 4, 3, 7, 3, 2, 1},
-    {2, 8, 6, 5, 4, 3, 7, 3, 2, 0},     {1, 9, 9, 2, 7, 7, 3, 3, 1, 0},
-    {2, 7, 7, 6, 4, 4, 5, 3, 2, 1},     {1, 6, 5, 4, 6, 5, 2, 5, 1, 2},
-    {2, 3, 3, 65, 3, 3, 34, 3, 1, 1},   {4, 14, 14, 32, 14, 14, 32, 3, 1, 1},
-    {3, 6, 6, 4, 3, 3, 4, 2, 2, 0},     {1, 5, 5, 1, 5, 5, 40, 3, 1, 1},
-    {2, 13, 12, 5, 13, 12, 17, 3, 1, 1}, {3, 1, 29, 16, 1, 29, 16, 3, 1, 1},
-    {1, 17, 14, 40, 17, 14, 3, 3, 1, 1},
-    {2, 8, 8, 16, 8, 8, 48, 3, 1, 1},   {5, 7, 9, 32, 7, 9, 16, 3, 1, 1},
-    {3, 4, 3, 64, 4, 3, 32, 3, 1, 1},   {1, 4, 4, 16, 4, 4, 16, 3, 1, 1},
-    {9, 16, 16, 32, 16, 16, 6, 3, 1, 1}, {4, 16, 16, 20, 16, 16, 12, 3, 1, 1},
-    {1, 28, 28, 16, 28, 28, 16, 3, 1, 1},
-    {7, 16, 16, 32, 16, 16, 80, 3, 1, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},     {2, 5, 7, 3, 5, 7, 4, 3, 3, 1, 1, 1},
+    {3, 4, 4, 17, 4, 4, 33, 1, 1, 1, 0, 0},   {2, 8, 6, 5, 4, 3, 7, 3, 3, 2, 1, 1},
+    {2, 8, 6, 5, 4, 3, 7, 3, 3, 2, 0, 0},     {1, 9, 9, 2, 7, 7, 3, 3, 3, 1, 0, 0},
+    {2, 7, 7, 6, 4, 4, 5, 3, 3, 2, 1, 1},     {1, 6, 5, 4, 6, 5, 2, 5, 5, 1, 2, 2},
+    {2, 3, 3, 65, 3, 3, 34, 3, 3, 1, 1, 1},   {4, 14, 14, 32, 14, 14, 32, 3, 3, 1, 1, 1},
+    {3, 6, 6, 4, 3, 3, 4, 2, 2, 2, 0, 0},     {1, 5, 5, 1, 5, 5, 40, 3, 3, 1, 1, 1},
+    {2, 13, 12, 5, 13, 12, 17, 3, 3, 1, 1, 1}, {3, 1, 29, 16, 1, 29, 16, 3, 3, 1, 1, 1},
+    {1, 17, 14, 40, 17, 14, 3, 3, 3, 1, 1, 1},
+    {2, 8, 8, 16, 8, 8, 48, 3, 3, 1, 1, 1},   {5, 7, 9, 32, 7, 9, 16, 3, 3, 1, 1, 1},
+    {3, 4, 3, 64, 4, 3, 32, 3, 3, 1, 1, 1},   {1, 4, 4, 16, 4, 4, 16, 3, 3, 1, 1, 1},
+    {9, 16, 16, 32, 16, 16, 6, 3, 3, 1, 1, 1}, {4, 16, 16, 20, 16, 16, 12, 3, 3, 1, 1, 1},
+    {1, 28, 28, 16, 28, 28, 16, 3, 3, 1, 1, 1},
+    {7, 16, 16, 32, 16, 16, 80, 3, 3, 1, 1, 1},
+    {2, 6, 9, 5, 6, 9, 17, 1, 7, 1, 0, 3},    {2, 9, 6, 16, 9, 6, 16, 7, 1, 1, 3, 0},
+    {1, 8, 8, 16, 8, 8, 16, 3, 1, 1, 1, 0},   {2, 7, 9, 3, 3, 4, 5, 2, 3, 2, 0, 1},
 };
 
 typedef struct { size_t nx, ny, nw; Real *x, *y, *w, *b, *want; } Arrays;
@@ -61,7 +63,7 @@ static Arrays make_arrays(const Convolution *g)
     Arena *s = scratch();
     Arrays a = {.nx = (size_t)g->N * g->H * g->W * g->C,
                 .ny = (size_t)g->N * g->OH * g->OW * g->O,
-                .nw = (size_t)g->O * g->K * g->K * g->C};
+                .nw = (size_t)g->O * g->KH * g->KW * g->C};
     size_t most = a.nx + a.ny + a.nw;
     a.x = arena_new(s, Real, a.nx), a.y = arena_new(s, Real, a.ny);
     a.w = arena_new(s, Real, a.nw), a.b = arena_new(s, Real, g->N * g->O);
@@ -121,7 +123,7 @@ static void no_digits_lost(void)
 {
     const double rounding = sizeof(Real) == 4 ? 0x1p-24 : 0x1p-53;
     for (int C = 32; C <= 256; C *= 2) {
-        Convolution g = {1, 16, 16, C, 16, 16, 32, 3, 1, 1};
+        Convolution g = {1, 16, 16, C, 16, 16, 32, 3, 3, 1, 1, 1};
         size_t mark = arena_mark(scratch());
         Arrays a = make_arrays(&g);
         convolution_reference(a.want, a.x, a.w, &(Addends){.bias = a.b}, &g);

@@ -47,7 +47,7 @@ static void taps_inside(void)
     for (int i = 0; i < MOST * MOST; i++) ones[i] = 1;
     for (int H = 2; H <= MOST; H++)
         for (int W = 2; W <= MOST; W += 3) {
-            Convolution g = {1, H, W, 1, H, W, 1, 3, 1, 1};
+            Convolution g = {1, H, W, 1, H, W, 1, 3, 3, 1, 1, 1};
             double sum = 0;
             convolution(y, ones, ones, NULL, &g);
             for (int i = 0; i < H * W; i++) sum += (double)y[i];
@@ -116,14 +116,14 @@ static double dilated(const Real *x, const Real *w, const Convolution *g, int d,
 {
     int o = at % g->O, v = at / g->O % g->OW, h = at / g->O / g->OW;
     double sum = 0;
-    for (int i = 0; i < g->K; i++)
-        for (int j = 0; j < g->K; j++)
+    for (int i = 0; i < g->KH; i++)
+        for (int j = 0; j < g->KW; j++)
             for (int c = 0; c < g->C; c++) {
-                int row = h * g->stride + i * d - g->pad;
-                int column = v * g->stride + j * d - g->pad;
+                int row = h * g->stride + i * d - g->top;
+                int column = v * g->stride + j * d - g->left;
                 if (row < 0 || row >= g->H || column < 0 || column >= g->W) continue;
                 sum += (double)x[(row * g->W + column) * g->C + c] *
-                       (double)w[((o * g->K + i) * g->K + j) * g->C + c];
+                       (double)w[((o * g->KH + i) * g->KW + j) * g->C + c];
             }
     return sum;
 }
@@ -134,7 +134,7 @@ static void dilation(void)
     fill_uniform(x, NELEM(x), 1);
     fill_uniform(w, NELEM(w), 2);
     for (int d = 1; d <= 3; d++) {
-        Convolution g = {1, 9, 8, 3, 9, 8, 2, 3, 1, d};
+        Convolution g = {1, 9, 8, 3, 9, 8, 2, 3, 3, 1, d, d};
         answer_dilated(y, x, w, &g, d);
         for (int at = 0; at < NELEM(y); at++)
             check_close(y[at], dilated(x, w, &g, d, at), 1e-5);

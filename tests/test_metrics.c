@@ -1,42 +1,58 @@
 /* Measures of samples on numbers that can be checked by hand, and eigenvalues. */
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "diffusion/metrics.h"
 #include "tensor/linear.h"
 #include "tests/check.h"
 
-/* [[2, 1], [1, 2]] has 1 and 3; a matrix of ones has n and zeros. */
+/* [[2, 1], [1, 2]] has 1 and 3; a matrix of ones has zeros and n; a chain of springs,
+ * 2 on the diagonal and -1 beside it, has 2 - 2 cos(pi k / (n + 1)). */
 static void eigenvalues_by_hand(void)
 {
-    double a[] = {2, 1, 1, 2}, value[5], v[4], ones[25];
-    symmetric_eigen(a, value, v, 2);
-    check_close(value[0], 1, 1e-15);
-    check_close(value[1], 3, 1e-15);
-    check_close(fabs(v[0]), sqrt(0.5), 1e-15);
-    for (int i = 0; i < 25; i++) ones[i] = 1;
-    symmetric_eigen(ones, value, NULL, 5);
-    double sum = 0, most = 0;
-    for (int i = 0; i < 5; i++) sum += value[i], most = fmax(most, value[i]);
-    check_close(most, 5, 1e-14);
-    check_close(sum, 5, 1e-14);
+    enum { N = 100 };
+    static double a[N * N], value[N];
+    double two[] = {2, 1, 1, 2};
+    symmetric_values(value, two, 2);
+    check_close(value[0], 1, 2e-15);
+    check_close(value[1], 3, 2e-15);
+    for (int i = 0; i < 25; i++) a[i] = 1;
+    symmetric_values(value, a, 5);
+    for (int i = 0; i < 5; i++) check_close(value[i], i == 4 ? 5 : 0, 1e-14);
+    for (int i = 0; i < N * N; i++) {
+        int off = abs(i / N - i % N);
+        a[i] = off == 0 ? 2 : off == 1 ? -1 : 0;
+    }
+    symmetric_values(value, a, N);
+    for (int i = 0; i < N; i++)
+        check_close(value[i], 2 - 2 * cos(3.14159265358979323846 * (i + 1) / (N + 1)), 1e-14);
 }
 
-/* x' x has a root, and the root times itself is x' x again, also where x has few rows. */
-static void roots_multiply_back(void)
+/* x' x is l l' with as many columns as x has rows, up to D; the sum of its eigenvalues is
+ * the trace, that of their squares the sum of the squares of its entries. */
+static void factors_multiply_back(void)
 {
     enum { D = 17 };
     for (int N = 1; N <= 33; N += 8) {
         Real x[33 * D];
-        double a[D * D] = {0}, copy[D * D], root[D * D], back[D * D];
+        double a[D * D] = {0}, l[D * D], turned[D * D], back[D * D], value[D];
         fill_uniform(x, (size_t)(N * D), (unsigned)N);
         for (int n = 0; n < N; n++)
             for (int i = 0; i < D * D; i++)
                 a[i] += (double)x[n * D + i / D] * (double)x[n * D + i % D];
-        memcpy(copy, a, sizeof a);
-        symmetric_root(root, copy, D);
-        matrix_multiply(back, root, root, D);
-        for (int i = 0; i < D * D; i++) check_close(back[i], a[i], 1e-12);
+        check_int(cholesky(l, a, D), N < D ? N : D);
+        for (int i = 0; i < D * D; i++) turned[i % D * D + i / D] = l[i];
+        matrix_multiply(back, l, turned, D);
+        double trace = 0, squares = 0;
+        for (int i = 0; i < D * D; i++) {
+            check_close(back[i], a[i], 1e-12);
+            trace += i % (D + 1) ? 0 : a[i];
+            squares += a[i] * a[i];
+        }
+        symmetric_values(value, a, D);
+        for (int i = 0; i < D; i++) trace -= value[i], squares -= value[i] * value[i];
+        check_close(trace, 0, 1e-12);
+        check_close(squares, 0, 1e-10);
     }
 }
 
@@ -91,7 +107,7 @@ static void parzen_window_by_hand(void)
 
 static const Test tests[] = {
     T(parzen_window_by_hand),
-    T(eigenvalues_by_hand), T(roots_multiply_back), T(frechet_by_hand), T(scores_by_hand),
+    T(eigenvalues_by_hand), T(factors_multiply_back), T(frechet_by_hand), T(scores_by_hand),
     T(neighbours_by_hand),
 };
 

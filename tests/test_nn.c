@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "nn/checkpoint.h"
+#include "nn/inception.h"
 #include "nn/published.h"
 #include "tensor/error.h"
 #include "tests/check.h"
@@ -35,6 +36,22 @@ static void the_parameters_are_as_many_as_published(void)
                         .base = 128, .levels = 6, .mult = {1, 1, 2, 2, 4, 4}, .blocks = 2,
                         .attention = {16}, .style = {.heads = 1, .groups = 32}};
     check_int((long long)count_parameters(large), 113673219);
+}
+
+/* Keras' InceptionV3 has 23,851,784 parameters, for 1000 classes and without the gammas of
+ * the batch norms. */
+static void inception_is_as_large_as_published(void)
+{
+    Inception net = inception_create();
+    Arena a = arena_create();
+    Published w = inception_arrays(&a, &net);
+    long long classes = (INCEPTION_CLASSES - 1000) * (INCEPTION_FEATURES + 1), gammas = 0;
+    for (int i = 0; i < INCEPTION_CONVS; i++)
+        gammas += (long long)net.params.list[net.conv[i].gamma].size;
+    check_int((long long)net.params.size - classes - gammas, 23851784);
+    check_int(w.count, 5 * INCEPTION_CONVS + 2);
+    arena_destroy(&a);
+    inception_destroy(&net);
 }
 
 /* The papers' networks by the arguments with which their code makes them. */
@@ -271,7 +288,7 @@ static void sizes_that_cannot_be_halved_say_the_arithmetic(void)
 }
 
 static const Test tests[] = {
-    T(the_parameters_are_as_many_as_published),
+    T(the_parameters_are_as_many_as_published), T(inception_is_as_large_as_published),
     T(the_papers_networks_are_as_large_as_theirs), T(the_waves_are_those_of_the_papers),
     T(an_untrained_network_gives_zero), T(the_whole_network_has_the_right_gradient),
     T(checkpoints_come_back_or_say_why_not),

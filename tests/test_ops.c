@@ -124,8 +124,10 @@ static void products_and_filters(void)
     check_value(matmul(&tape, a, true, b, true), 23, 31, 34, 46);
     Var *image = LEAF(SHAPE(1, 2, 2, 1), 1, 2, 3, 6);
     check_value(conv2d(&tape, image, LEAF(SHAPE(1, 2, 2, 1), 1, 10, 100, 1000),
-                       LEAF(SHAPE(1), 5), 1, 1, 0), 1005, 2105, 3015, 6326);
-    check_value(average_pool(&tape, image, 2), 3);
+                       LEAF(SHAPE(1), 5), 1, (Padding){1, 0, 1, 0}), 1005, 2105, 3015, 6326);
+    check_value(conv2d(&tape, image, LEAF(SHAPE(1, 1, 2, 1), 1, 10), NULL, 1,
+                       (Padding){0, 0, 0, 1}), 21, 2, 63, 6);
+    check_value(average_pool(&tape, image, 2, 2, 0), 3);
     check_value(resample_down(&tape, image, (Real[]){1, 1}, 2, 0), 3);
     check_value(resample_up(&tape, LEAF(SHAPE(1, 1, 2, 1), 1, 2), (Real[]){1, 1}, 2, 0),
                 1, 1, 2, 2, 1, 1, 2, 2);
@@ -134,8 +136,13 @@ static void products_and_filters(void)
                               (Real[]){1, 3, 3, 1}, 4, 1), 8 * 0.75 * 0.75);
     check_value(resample_up(&tape, LEAF(SHAPE(1, 1, 1, 1), 16), (Real[]){1, 3, 3, 1},
                             4, 1), 9, 9, 9, 9);
+    /* A window of 2 x 2 from one pixel outside; a corner has one pixel, an edge two. */
+    check_value(average_pool(&tape, image, 2, 1, 1), 1, 1.5, 2, 2, 3, 4, 3, 4.5, 6);
+    check_value(max_pool(&tape, image, 2, 1, 1), 1, 2, 2, 3, 6, 6, 3, 6, 6);
+    check_value(max_pool(&tape, scale(&tape, image, -1, 0), 2, 2, 0), -1);
     /* Output centres lie at -1/4, 1/4, 3/4, 5/4 of the input; outside it, the edge. */
-    check_value(resize(&tape, LEAF(SHAPE(1, 1, 2, 1), 0, 8), 1, 4), 0, 2, 6, 8);
+    check_value(resize(&tape, LEAF(SHAPE(1, 1, 2, 1), 0, 8), 1, 4, 0.5), 0, 2, 6, 8);
+    check_value(resize(&tape, LEAF(SHAPE(1, 1, 2, 1), 0, 8), 1, 4, 0), 0, 4, 8, 8);
     tape_destroy(&tape);
 }
 
@@ -268,7 +275,7 @@ static void conv_misfits(void *unused)
 {
     (void)unused;
     conv2d(&tape, LEAF(SHAPE(1, 1, 1, 2), 1, 2), LEAF(SHAPE(1, 1, 1, 3), 1, 2, 3), NULL,
-           1, 0, 0);
+           1, (Padding){0});
 }
 
 static void mistakes_name_the_shapes(void)

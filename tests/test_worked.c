@@ -44,7 +44,7 @@ static void a_convolution_by_hand(void)
 {
     static const Real x[] = {1, 2, 0, 0, 1, 3, 2, 1, 1}, w[] = {1, 0, 2, -1};
     static const Real dy[] = {1, 0, 0, 2};
-    Convolution g = {1, 3, 3, 1, 2, 2, 1, 2, 1, 0};
+    Convolution g = {1, 3, 3, 1, 2, 2, 1, 2, 2, 1, 0, 0};
     Real y[4], dx[9] = {0}, dw[4] = {0};
     convolution(y, x, w, NULL, &g);
     check_reals(y, ((Real[]){0, 1, 3, 2}), 4, 0);
