@@ -7,9 +7,9 @@
  *     dx [pixels, C]   = patches(dy) [pixels, KO] times  w, O and C swapped [KO, C]
  *
  * with K = KH*KW.  In the last line tap i of row h of the input is the row of the output
- * that it reached, (h + top - i) / stride, if that is a whole number.  With a stride of 2 it is so for
- * some taps at even rows and for the others at odd ones: each remainder is a product of
- * its own (Phase), with fewer taps.
+ * that it reached, (h + top - i) / stride, if that is a whole number.  With a stride of
+ * 2 it is so for some taps at even rows and for the others at odd ones: each remainder
+ * is a product of its own (Phase), with fewer taps.
  *
  * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h,
  * direct.h.
