@@ -29,7 +29,9 @@ static const PublishedNames dhariwal_names = {
     "\"img_resolution\": null, \"in_channels\": null, \"out_channels\": null, " \
     "\"label_dim\": 0, \"augment_dim\": 0, \"channel_mult_emb\": 4, \"dropout\": 0.1, "
 
-static const char fixed[] = "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
+static const char song_fixed[] =
+    "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
+static const char dhariwal_fixed[] = "{\"label_dropout\": 0}";
 
 static const char song_defaults[] =
     "{" DEFAULTS "\"model_channels\": 128, \"channel_mult\": [1, 2, 2, 2], "
@@ -117,13 +119,12 @@ enum { HEAD = 64 };             /* channels in a head of DhariwalUNet */
 /* Its blocks have channels / 64 heads, rounded down: fewer channels, no attention. */
 static void drop_narrow_attention(UNetConfig *c)
 {
-    int wanted[MAX_LEVELS], kept = 0;
-    memcpy(wanted, c->attention, sizeof wanted);
-    memset(c->attention, 0, sizeof wanted);
+    const UNetConfig told = *c;
+    int kept = 0;
+    memset(c->attention, 0, sizeof c->attention);
     for (int l = 0; l < c->levels; l++) {
         bool wide = unet_channels(c, l) >= HEAD;
-        for (int i = 0; wide && i < MAX_LEVELS; i++)
-            if (wanted[i] == c->height >> l) c->attention[kept++] = wanted[i];
+        if (wide && unet_attends(&told, l)) c->attention[kept++] = c->height >> l;
         c->no_middle_attention = !wide;     /* of the last level */
     }
 }
@@ -141,8 +142,8 @@ static void read_dhariwal(const Arguments *a, PublishedNet *net)
 
 const PublishedClass edm_classes[] = {
     {"SongUNet", "_aux_norm.", "img_resolution", &song_names, read_song, write_song,
-     song_defaults, fixed},
+     song_defaults, song_fixed},
     {"DhariwalUNet", "out_norm.", "img_resolution", &dhariwal_names, read_dhariwal,
-     write_common, dhariwal_defaults, fixed},
+     write_common, dhariwal_defaults, dhariwal_fixed},
     {NULL},
 };
