@@ -249,7 +249,7 @@ static void a_step_can_be_seen(void)
 /* Right in double, plausible in float, which also takes a kink for a mistake. */
 static void derivatives_can_be_checked(void)
 {
-    check_drift(0, "0 of 7 WRONG", "gradcheck conv2d");
+    check_drift(0, "\n0 of ", "gradcheck conv2d");
     check_drift(0, "[2, 4, 3, 3] [5, 3, 3, 3] [5]", "gradcheck conv2d");
     check_drift(0, sizeof(Real) == 4 ? "plausible\n" : "right\n", "gradcheck silu");
     check_drift(0, sizeof(Real) == 4 ? "1 of 1 WRONG?" : "0 of 1 WRONG",
