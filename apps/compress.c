@@ -92,10 +92,12 @@ static void load_input(Coder *k, const CommandLine *c, double *x0)
     for (size_t i = 0; i < k->d.base.size; i++) x0[i] = pixels[i] / 127.5 - 1;
 }
 
-static void print_report(const CodecReport *r, const CommandLine *c, size_t bytes, size_t D)
+static void print_report(const CodecReport *r, const CommandLine *c, size_t bytes,
+                         size_t D)
 {
     double rate = 8.0 * (double)bytes / (double)D;
-    printf("%s: %zu bytes, %.4f bits/dim\n  header %d bits\n", c->out, bytes, rate, 8 * HEADER);
+    printf("%s: %zu bytes, %.4f bits/dim\n  header %d bits\n", c->out, bytes, rate,
+           8 * HEADER);
     printf("  chain  %.0f bits in %d steps and %d channels; by theory %.0f\n", r->chain,
            r->steps, r->channels, r->kl);
     if (c->until == 0)
@@ -141,7 +143,8 @@ int compress_main(int argc, char **argv)
          "stop at this step: fewer bits, an image like it", 0},
         {"class", OPTION_INT, &c.label, "K", "tell the network this class [none]", 0},
         {"channel", OPTION_INT, &c.channel, "B",
-         "bits of a channel, 4 to 12: 64 2^B trials each; more are slower and waste less", 0},
+         "bits of a channel, 4 to 12: 64 2^B trials each; more are slower and waste less",
+         0},
         {"out", OPTION_TEXT, &c.out, "FILE", "the compressed image", 0},
         {"threads", OPTION_INT, &c.threads, "N", "0: one for each core", 0},
         {0},
@@ -149,8 +152,8 @@ int compress_main(int argc, char **argv)
     static const Usage usage = {
         "drift compress IMAGE --model RUN [options]",
         "Compresses a picture, a PNG file or the number of a test picture, with a trained\n"
-        "model.  `drift decompress` gives it back, with the same program on the same kind\n"
-        "of machine.", 1};
+        "model.  `drift decompress` gives it back, with the same program on the same\n"
+        "kind of machine.", 1};
     if (options_parse(argc, argv, &usage, options, &c.input) != 1)
         fail_usage("which image?  usage: %s", usage.synopsis);
     if (!options_given(options, "class")) c.label = -1;
@@ -189,8 +192,8 @@ int decompress_main(int argc, char **argv)
     c.label = file.data[15] - 1;
     if (c.until >= k.process.schedule.T || c.channel < 4 || c.channel > 12 ||
         c.label >= u->classes)
-        fail("%s is damaged: its header says step %d, %d bits, class %d", c.input, c.until,
-             c.channel, c.label);
+        fail("%s is damaged: its header says step %d, %d bits, class %d", c.input,
+             c.until, c.channel, c.label);
     size_t D = k.d.base.size;
     double *x0 = arena_new(&k.arena, double, D);
     uint8_t *code = arena_new(&k.arena, uint8_t, file.size);
@@ -199,8 +202,8 @@ int decompress_main(int argc, char **argv)
     Image image = {u->height, u->width, u->channels, arena_new(&k.arena, uint8_t, D)};
     run_codec(&k, &c, &reader, x0, image.pixels);
     if (crc32(0, image.pixels, D) != big_endian_32(file.data + 8))
-        fail("%s gives another picture than was compressed: it is damaged, or was made by "
-             "another build or machine", c.input);
+        fail("%s gives another picture than was compressed: it is damaged, or was made "
+             "by another build or machine", c.input);
     png_write(c.out, &image);
     printf("%s: %d x %d pixels\n", c.out, u->width, u->height);
     return 0;

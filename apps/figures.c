@@ -18,8 +18,8 @@
 
 enum { T = 1000, COLUMNS = 11, SCHEDULES = 6 };
 
-static const char *const schedules[SCHEDULES] = {"linear", "quadratic", "warmup10", "cosine",
-                                                 "sqrt", "sigmoid"};
+static const char *const schedules[SCHEDULES] = {"linear", "quadratic", "warmup10",
+                                                 "cosine", "sqrt", "sigmoid"};
 
 const char *figures_path(const Figures *f, const char *name)
 {
@@ -37,7 +37,8 @@ static void draw_schedules(const Figures *f)
         curves[k] = (Curve){schedules[k], f->t, s.alpha_bar, T};
     }
     plot_write(figures_path(f, "schedules.svg"),
-               &(Plot){"What is left of the image: alpha_bar", "t", "alpha_bar", false, false},
+               &(Plot){"What is left of the image: alpha_bar", "t", "alpha_bar", false,
+                       false},
                curves, SCHEDULES);
 }
 
@@ -59,14 +60,16 @@ static void draw_weights(const Figures *f)
                 double variance = variance_find(variances[v])->variance(0, &l);
                 weight[t] = variance > 0 ? shift * shift / (2 * variance) : NAN;
             }
-            curves[count++] = (Curve){arena_printf(f->arena, "%s, %s", names[k], variances[v]),
-                                      f->t, weight, T};
+            curves[count++] =
+                (Curve){arena_printf(f->arena, "%s, %s", names[k], variances[v]), f->t,
+                        weight, T};
         }
     double *one = new_curve(f);
     for (int t = 0; t < T; t++) one[t] = 1;
     curves[count++] = (Curve){"L_simple", f->t, one, T};
     plot_write(figures_path(f, "weights.svg"),
-               &(Plot){"The weight of the squared error in the bound", "t + 1", "", true, true},
+               &(Plot){"The weight of the squared error in the bound", "t + 1", "", true,
+                       true},
                curves, count);
 }
 
@@ -78,7 +81,8 @@ static void draw_variances(const Figures *f)
     for (int k = 0; k < 3; k++) {
         int n = lengths[k];
         Schedule s = schedule_make(f->arena, "cosine", n, 1e-4, 0.02);
-        double *x = arena_new(f->arena, double, (size_t)n), *y = arena_new(f->arena, double, (size_t)n);
+        double *x = arena_new(f->arena, double, (size_t)n);
+        double *y = arena_new(f->arena, double, (size_t)n);
         for (int t = 0; t < n; t++) {
             Level l = schedule_level(&s, t);
             x[t] = (t + 1.0) / n;
@@ -87,7 +91,8 @@ static void draw_variances(const Figures *f)
         curves[k] = (Curve){arena_printf(f->arena, "%d steps", n), x, y, n};
     }
     plot_write(figures_path(f, "variances.svg"),
-               &(Plot){"fixed_small / fixed_large", "(t + 1) / T", "", true, false}, curves, 3);
+               &(Plot){"fixed_small / fixed_large", "(t + 1) / T", "", true, false},
+               curves, 3);
 }
 
 /* The same image with the same noise, more and more of it: a row a schedule. */

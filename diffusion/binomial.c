@@ -15,7 +15,10 @@ double binomial_marginal(const Binomial *b, int t, double x0)
     return alpha_bar * x0 + (1 - alpha_bar) * b->p0;
 }
 
-double binomial_perturb(double c, double d) { return c * d / (c * d + (1 - c) * (1 - d)); }
+double binomial_perturb(double c, double d)
+{
+    return c * d / (c * d + (1 - c) * (1 - d));
+}
 
 double binomial_posterior(const Binomial *b, int t, int xt, int x0)
 {
@@ -24,7 +27,8 @@ double binomial_posterior(const Binomial *b, int t, int xt, int x0)
     return binomial_perturb(binomial_marginal(b, t - 1, x0), one / (one + zero));
 }
 
-void binomial_noise(const Binomial *b, int t, const double *x0, size_t n, Random r, double *xt)
+void binomial_noise(const Binomial *b, int t, const double *x0, size_t n, Random r,
+                    double *xt)
 {
     for (size_t i = 0; i < n; i++)
         xt[i] = random_uniform(r, i) < binomial_marginal(b, t, x0[i]);

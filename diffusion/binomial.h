@@ -40,7 +40,8 @@ double binomial_marginal(const Binomial *b, int t, double x0);     /* t = -1: x0
 double binomial_posterior(const Binomial *b, int t, int xt, int x0);
 
 /* Draws n bits at t: number i of the row decides about bit i. */
-void binomial_noise(const Binomial *b, int t, const double *x0, size_t n, Random r, double *xt);
+void binomial_noise(const Binomial *b, int t, const double *x0, size_t n, Random r,
+                    double *xt);
 
 double binomial_entropy(double p);
 double binomial_kl(double q, double p);         /* KL(B(q) || B(p)), infinite if p denies q */

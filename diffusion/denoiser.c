@@ -4,12 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-void answer_from_output(Answer *answer, const Process *p, const Level *level, const double *x,
-                        const double *out, const double *v, size_t n)
+void answer_from_output(Answer *answer, const Process *p, const Level *level,
+                        const double *x, const double *out, const double *v, size_t n)
 {
-    for (size_t i = 0; i < n; i++) answer->x0[i] = p->prediction->to_x0(out[i], x[i], level);
+    for (size_t i = 0; i < n; i++)
+        answer->x0[i] = p->prediction->to_x0(out[i], x[i], level);
     if (answer->v && p->variance->learned) memcpy(answer->v, v, n * sizeof *v);
-    if (answer->mean && p->prediction->is_mean) memcpy(answer->mean, out, n * sizeof *out);
+    if (answer->mean && p->prediction->is_mean)
+        memcpy(answer->mean, out, n * sizeof *out);
 }
 
 /* The network's channels are first what it predicts, then v: takes C of them from each
@@ -59,8 +61,8 @@ static void network_predict(Denoiser *self, const double *x, const Level *level,
 
 /* x0_hat = to_x0(F(input x), x), and to_x0 is linear in both:
  *     g = (dto_x0/dx) e + (dto_x0/dF) input (F's derivative at input x, transposed) e. */
-static void network_pull(Denoiser *self, const double *x, const Level *l, const int *label,
-                         int N, const double *e, double *x0, double *g)
+static void network_pull(Denoiser *self, const double *x, const Level *l,
+                         const int *label, int N, const double *e, double *x0, double *g)
 {
     NetworkDenoiser *d = (NetworkDenoiser *)self;
     const Prediction *p = d->process->prediction;
@@ -69,8 +71,8 @@ static void network_pull(Denoiser *self, const double *x, const Level *l, const 
     memset(dx, 0, n * sizeof *dx);
     Var *y = run_network(d, x, l, label, N, dx);
     int C = picture_channels(d->net, d->process), all = shape_last(y->shape);
-    answer_from_output(&(Answer){x0, NULL, NULL}, d->process, l, x, take_channels(y, 0, C),
-                       NULL, n);
+    answer_from_output(&(Answer){x0, NULL, NULL}, d->process, l, x,
+                       take_channels(y, 0, C), NULL, n);
     Real *weight = tape_save(&d->tape, Real, y->size);      /* e, and 0 for v */
     for (size_t i = 0; i < y->size; i++) {
         size_t pixel = i / (size_t)all, c = i % (size_t)all;
@@ -83,14 +85,14 @@ static void network_pull(Denoiser *self, const double *x, const Level *l, const 
     arena_rewind(scratch(), mark);
 }
 
-NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,
-                                 const Process *process)
+NetworkDenoiser network_denoiser(const UNet *net, const Params *params,
+                                 const Real *weights, const Process *process)
 {
     const UNetConfig *c = &net->encoder.config;
     NetworkDenoiser d = {
         .base = {(size_t)(c->height * c->width * picture_channels(net, process)),
-                 process->variance->learned, process->prediction->is_mean, network_predict,
-                 &process->conditioning, network_pull},
+                 process->variance->learned, process->prediction->is_mean,
+                 network_predict, &process->conditioning, network_pull},
         .net = net, .params = params, .weights = weights, .process = process,
         .tape = tape_create(),
     };
@@ -104,8 +106,8 @@ static double gaussian_gain(const GaussianDenoiser *d, const Level *l)
     return l->a * d->variance / (l->a * l->a * d->variance + l->s * l->s);
 }
 
-static void gaussian_predict(Denoiser *self, const double *x, const Level *l, const int *label,
-                             int N, Answer *answer)
+static void gaussian_predict(Denoiser *self, const double *x, const Level *l,
+                             const int *label, int N, Answer *answer)
 {
     const GaussianDenoiser *d = (const GaussianDenoiser *)self;
     (void)label;
@@ -114,8 +116,8 @@ static void gaussian_predict(Denoiser *self, const double *x, const Level *l, co
         answer->x0[i] = d->mean + gain * (x[i] - l->a * d->mean);
 }
 
-static void gaussian_pull(Denoiser *self, const double *x, const Level *l, const int *label,
-                          int N, const double *e, double *x0, double *g)
+static void gaussian_pull(Denoiser *self, const double *x, const Level *l,
+                          const int *label, int N, const double *e, double *x0, double *g)
 {
     double gain = gaussian_gain((const GaussianDenoiser *)self, l);
     gaussian_predict(self, x, l, label, N, &(Answer){x0, NULL, NULL});
@@ -125,7 +127,8 @@ static void gaussian_pull(Denoiser *self, const double *x, const Level *l, const
 GaussianDenoiser gaussian_denoiser(size_t size, double mean, double variance)
 {
     return (GaussianDenoiser){
-        {.size = size, .predict = gaussian_predict, .pull = gaussian_pull}, mean, variance};
+        {.size = size, .predict = gaussian_predict, .pull = gaussian_pull},
+        mean, variance};
 }
 
 /* r[K]: how likely each Gaussian is to have made x, of D numbers at noise level sigma. */
@@ -147,8 +150,8 @@ static void find_shares(const MixtureDenoiser *d, const double *x, double sigma,
     for (int k = 0; k < d->K; k++) r[k] /= sum;
 }
 
-static void mixture_predict(Denoiser *self, const double *x, const Level *l, const int *label,
-                            int N, Answer *answer)
+static void mixture_predict(Denoiser *self, const double *x, const Level *l,
+                            const int *label, int N, Answer *answer)
 {
     const MixtureDenoiser *d = (const MixtureDenoiser *)self;
     size_t D = self->size, mark = arena_mark(scratch());
@@ -171,8 +174,8 @@ static void mixture_predict(Denoiser *self, const double *x, const Level *l, con
 /* With m_k the mean of x0 given x and Gaussian k, s_k the gradient of ln N(x'; ...) of
  * it:
  *     g = sum_k r_k (keep_k e + ((m_k - x0_hat).e) s_k) / a. */
-static void mixture_pull(Denoiser *self, const double *x, const Level *l, const int *label,
-                         int N, const double *e, double *x0, double *g)
+static void mixture_pull(Denoiser *self, const double *x, const Level *l,
+                         const int *label, int N, const double *e, double *x0, double *g)
 {
     const MixtureDenoiser *d = (const MixtureDenoiser *)self;
     size_t D = self->size, mark = arena_mark(scratch());
@@ -195,9 +198,10 @@ static void mixture_pull(Denoiser *self, const double *x, const Level *l, const 
     arena_rewind(scratch(), mark);
 }
 
-MixtureDenoiser mixture_denoiser(size_t size, int K, const double *weight, const double *std,
-                                 const double *mean)
+MixtureDenoiser mixture_denoiser(size_t size, int K, const double *weight,
+                                 const double *std, const double *mean)
 {
     return (MixtureDenoiser){
-        {.size = size, .predict = mixture_predict, .pull = mixture_pull}, K, weight, std, mean};
+        {.size = size, .predict = mixture_predict, .pull = mixture_pull},
+        K, weight, std, mean};
 }

@@ -35,20 +35,20 @@ struct Denoiser {
     size_t size;        /* numbers in one sample */
     bool gives_v, gives_mean;
     /* x [N, size], all samples at one level; label[N] or NULL. */
-    void (*predict)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
-                    Answer *answer);
+    void (*predict)(Denoiser *self, const double *x, const Level *level, const int *label,
+                    int N, Answer *answer);
     const Conditioning *conditioning;   /* which levels it knows; NULL: all, and t is not read */
     /* The derivative of x0_hat, transposed, times e: g [N, size] with
      *     g_j = sum over i of e_i dx0_hat_i / dx_j,
      * and x0_hat itself.  NULL where nobody has written it. */
-    void (*pull)(Denoiser *self, const double *x, const Level *level, const int *label, int N,
-                 const double *e, double *x0, double *g);
+    void (*pull)(Denoiser *self, const double *x, const Level *level, const int *label,
+                 int N, const double *e, double *x0, double *g);
 };
 
 /* What a network's output means: fills the answer for n numbers from out and, for a
  * process with a learned variance, v. */
-void answer_from_output(Answer *answer, const Process *p, const Level *level, const double *x,
-                        const double *out, const double *v, size_t n);
+void answer_from_output(Answer *answer, const Process *p, const Level *level,
+                        const double *x, const double *out, const double *v, size_t n);
 
 /* A network and its weights (params->value or an average).  The tape is the network's
  * own. */
@@ -62,8 +62,8 @@ typedef struct {
     SmallPictures small;    /* of the samples asked about, for a super-resolution network */
 } NetworkDenoiser;
 
-NetworkDenoiser network_denoiser(const UNet *net, const Params *params, const Real *weights,
-                                 const Process *process);
+NetworkDenoiser network_denoiser(const UNet *net, const Params *params,
+                                 const Real *weights, const Process *process);
 void network_denoiser_destroy(NetworkDenoiser *d);
 
 /* The exact answer for data N(mean, variance) in every coordinate, for tests and for
@@ -89,7 +89,7 @@ typedef struct {
     const double *weight, *std, *mean;      /* [K], [K], [K, size]; not owned */
 } MixtureDenoiser;
 
-MixtureDenoiser mixture_denoiser(size_t size, int K, const double *weight, const double *std,
-                                 const double *mean);
+MixtureDenoiser mixture_denoiser(size_t size, int K, const double *weight,
+                                 const double *std, const double *mean);
 
 #endif

@@ -56,7 +56,10 @@ static Work begin(Tape *t, const Process *p, Shape shape, const Batch *b)
     return (Work){t, p, b, shape, size, size / (size_t)b->N};
 }
 
-static const Level *level_of(const Work *w, size_t i) { return &w->batch->level[i / w->D]; }
+static const Level *level_of(const Work *w, size_t i)
+{
+    return &w->batch->level[i / w->D];
+}
 
 static double noisy(const Work *w, size_t i)
 {
@@ -81,7 +84,8 @@ static Var *constant(const Work *w, const char *name,
 
 static double target_at(const Work *w, size_t i)
 {
-    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i], level_of(w, i));
+    return w->process->prediction->target(w->batch->x0[i], w->batch->eps[i],
+                                          level_of(w, i));
 }
 
 static double x0_at(const Work *w, size_t i) { return w->batch->x0[i]; }
@@ -122,10 +126,14 @@ static double variance_offset_at(const Work *w, size_t i)
 static double variance_gain_at(const Work *w, size_t i)
 {
     const Level *l = level_of(w, i);
-    return w->process->variance->log_variance(1, l) - w->process->variance->log_variance(0, l);
+    return w->process->variance->log_variance(1, l) -
+           w->process->variance->log_variance(0, l);
 }
 
-static double is_first_at(const Work *w, size_t i) { return level_of(w, i)->variance == 0; }
+static double is_first_at(const Work *w, size_t i)
+{
+    return level_of(w, i)->variance == 0;
+}
 
 /* L_t of each sample, in bits per dimension. */
 static Var *bound(const Work *w, Var *out, Var *v)

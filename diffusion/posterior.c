@@ -29,8 +29,8 @@ static void draw_noise(uint64_t seed, Crowd c, size_t size, int k, double *z)
                        (uint64_t)k * size, size, z + (size_t)n * size);
 }
 
-void sample_posterior(Denoiser *d, const Schedule *s, const SamplingOptions *options, Crowd c,
-                      Observation *y, double *x)
+void sample_posterior(Denoiser *d, const Schedule *s, const SamplingOptions *options,
+                      Crowd c, Observation *y, double *x)
 {
     size_t n = (size_t)c.N * d->size, mark = arena_mark(scratch());
     double *x0 = arena_new(scratch(), double, n), *z = arena_new(scratch(), double, n);

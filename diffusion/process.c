@@ -50,7 +50,10 @@ static double score_target(double x0, double eps, const Level *l)
     return (void)x0, (void)l, -eps;
 }
 
-static double score_to_x0(double out, double x, const Level *l) { return (x + l->s * out) / l->a; }
+static double score_to_x0(double out, double x, const Level *l)
+{
+    return (x + l->s * out) / l->a;
+}
 static double score_input(const Level *l) { return 1 / l->a; }
 
 /* ---- EDM: table 1 of the paper, in sigma = s / a ---------------------------------------- */
@@ -71,7 +74,10 @@ static double edm_target(double x0, double eps, const Level *l)
     return (sigma * x0 - d * d * eps) / (d * sqrt(sigma * sigma + d * d));
 }
 
-static double edm_input(const Level *l) { return 1 / sqrt(l->a * l->a * d * d + l->s * l->s); }
+static double edm_input(const Level *l)
+{
+    return 1 / sqrt(l->a * l->a * d * d + l->s * l->s);
+}
 
 static const Prediction predictions[] = {
     {"eps", eps_target, eps_to_x0, unit_input, false},

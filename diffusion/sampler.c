@@ -37,7 +37,8 @@ static void ddim_step(const Move *m, double *x)
     Level now = m->now, next = m->next;
     double sigma = 0;
     if (m->options->eta > 0)
-        sigma = m->options->eta * next.s / now.s * sqrt(1 - now.a * now.a / (next.a * next.a));
+        sigma = m->options->eta * next.s / now.s *
+                sqrt(1 - now.a * now.a / (next.a * next.a));
     double keep = sqrt(fmax(next.s * next.s - sigma * sigma, 0));
     for (size_t i = 0; i < m->n; i++) {
         double *x0 = &m->answer.x0[i];
@@ -129,8 +130,8 @@ void sample(Denoiser *d, const Schedule *s, const SamplingOptions *o, Crowd c, d
     sample_from(d, s, o, s->T - 1, c, x);
 }
 
-void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,
-                 double *x0)
+void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c,
+                 double *x, double *x0)
 {
     Move m = {.options = o, .now = now, .next = next, .last = true};
     move(d, &m, c, x, x0);

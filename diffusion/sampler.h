@@ -55,9 +55,9 @@ typedef struct {
     const Variance *variance;       /* of ddpm; NULL: fixed_large */
     double eta;                     /* of ddim */
     bool no_clip;                   /* x0_hat may leave [-1, 1] */
-    bool keep_eps;                  /* ddim takes eps_hat from x0_hat as it was before clipping,
-                                     * as diffusers does; OpenAI's code takes it from
-                                     * after */
+    bool keep_eps;                  /* ddim takes eps_hat from x0_hat as it was before
+                                       clipping, as diffusers does; OpenAI's code takes
+                                       it from after */
     double temperature;             /* the noise is multiplied by it; 0: 1 */
     uint64_t seed;
     /* Fills g [N, size], if not NULL. */
@@ -65,7 +65,8 @@ typedef struct {
     /* Turns N(mean, sigma^2), from which number i of x_{t-1} is to be drawn, into its
      * product with some r(x_{t-1}), if not NULL (posterior.h).  next: the level of
      * x_{t-1}. */
-    void (*multiply)(void *context, const Level *next, size_t i, double *mean, double *sigma);
+    void (*multiply)(void *context, const Level *next, size_t i, double *mean,
+                     double *sigma);
     /* Called after each step, if not NULL: x and x0_hat [N, size], steps left. */
     void (*watch)(void *context, const double *x, const double *x0, int left);
     void *context;
@@ -105,8 +106,8 @@ void sample_between(Denoiser *d, const Schedule *s, const SamplingOptions *o, in
                     int end, Crowd c, double *x);
 
 /* The same between any two levels, without noise. */
-void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c, double *x,
-                 double *x0);
+void sample_move(Denoiser *d, const SamplingOptions *o, Level now, Level next, Crowd c,
+                 double *x, double *x0);
 
 /* x at step t up to step t+1: ddim with eta = 0 turned round. */
 void encode_step(Denoiser *d, const Schedule *s, const SamplingOptions *o, int t, Crowd c,

@@ -62,10 +62,12 @@ const NoiseDraw *noise_draw_find(const char *kind)
 }
 
 /* The part of a normal z is its probability from below. */
-static void draw_noise(const NoiseDraw *draw, Random r, int N, int T, int *t, double *sigma)
+static void draw_noise(const NoiseDraw *draw, Random r, int N, int T, int *t,
+                       double *sigma)
 {
     for (int n = 0; n < N; n++) {
-        double u = draw->normal ? random_normal(r, (uint64_t)n) : random_uniform(r, (uint64_t)n);
+        double u =
+            draw->normal ? random_normal(r, (uint64_t)n) : random_uniform(r, (uint64_t)n);
         double share = draw->normal ? 0.5 * erfc(-u * sqrt(0.5)) : u;
         sigma[n] = draw->sigma(u);
         t[n] = (int)fmin(share * T, T - 1);
@@ -86,7 +88,8 @@ static const struct Kind *find_kind(const char *name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
-    fail("timesteps cannot be drawn %s; they can be uniform, stratified, loss_aware, vp, ve or edm",
+    fail("timesteps cannot be drawn %s; they can be uniform, stratified, loss_aware, vp, "
+         "ve or edm",
          name);
 }
 
@@ -94,14 +97,15 @@ Timesteps timesteps_create(Arena *a, const char *kind, int T, int history, doubl
 {
     size_t n = (size_t)T * (size_t)history;
     const NoiseDraw *draw = noise_draw_find(kind);
-    Timesteps s = {draw ? draw->name : find_kind(kind)->name, T, history, u, arena_new(a, double, n),
-                   arena_new(a, int, (size_t)T)};
+    Timesteps s = {draw ? draw->name : find_kind(kind)->name,
+                   T, history, u, arena_new(a, double, n), arena_new(a, int, (size_t)T)};
     memset(s.loss, 0, n * sizeof *s.loss);
     memset(s.count, 0, (size_t)T * sizeof *s.count);
     return s;
 }
 
-void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight, double *sigma)
+void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight,
+                    double *sigma)
 {
     const NoiseDraw *draw = noise_draw_find(s->kind);
     for (int n = 0; n < N; n++) weight[n] = 1, sigma[n] = 0;

@@ -50,7 +50,8 @@ Timesteps timesteps_create(Arena *a, const char *kind, int T, int history, doubl
 
 /* Draws t[N], the weight[N] of each one's loss and, of the continuous kinds, sigma[N];
  * else those are 0. */
-void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight, double *sigma);
+void timesteps_draw(const Timesteps *s, Random r, int N, int *t, double *weight,
+                    double *sigma);
 
 /* Remembers a loss; needed by loss_aware only. */
 void timesteps_add(Timesteps *s, int t, double loss);

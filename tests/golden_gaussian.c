@@ -93,7 +93,8 @@ static const double *half(const Inputs *in, const double *output, bool v)
 static void run_conversions(const Inputs *in)
 {
     double *out = new_numbers(in);
-    const double *model = half(in, golden_numbers(in->golden, "in/model_output/EPSILON"), false);
+    const double *model =
+        half(in, golden_numbers(in->golden, "in/model_output/EPSILON"), false);
     EACH(in, out, prediction_find("eps")->to_x0(model[i], in->xt[i], &l));
     compare(in, out, "predict_xstart_from_eps");
     EACH(in, out, prediction_find("previous")->to_x0(model[i], in->xt[i], &l));
@@ -106,7 +107,8 @@ static void run_likelihoods(const Inputs *in)
 {
     Golden *g = in->golden;
     double *out = new_numbers(in), *prior = new_numbers(in);
-    const double *mean = golden_numbers(g, "in/dgll_means"), *scale = golden_numbers(g, "in/dgll_log_scales");
+    const double *mean = golden_numbers(g, "in/dgll_means");
+    const double *scale = golden_numbers(g, "in/dgll_log_scales");
     const double *v = half(in, golden_numbers(g, "in/model_output/EPSILON"), true);
     EACH(in, out, discretized_gaussian_value(in->x0[i], mean[i], scale[i]));
     compare(in, out, "discretized_gaussian_log_likelihood");
@@ -289,8 +291,10 @@ static void run_loss(Choice *c, Name loss, const Real *output)
     Level *level = tape_save(&t, Level, N);
     for (int n = 0; n < in->N; n++) level[n] = level_of(in, n);
     Batch b = {in->N, in->x0, in->noise, level, NULL, NULL, NULL};
-    Losses l = objective_losses(
-        &t, &c->process, tape_leaf(&t, "out", SHAPE(in->N, 1, 1, (int)row), out, grad), &b);
+    Losses l =
+        objective_losses(&t, &c->process,
+                         tape_leaf(&t, "out", SHAPE(in->N, 1, 1, (int)row), out, grad),
+                         &b);
     Var *var[] = {l.total, l.mse, l.bound};
     static const char *const name[] = {"loss", "mse", "vb"};
     for (int i = 0; i < 3; i++)
@@ -310,11 +314,13 @@ static Inputs read_inputs(Golden *g)
     in.N = (int)golden_size(g, "in/t");
     in.D = golden_size(g, "in/x_t") / (size_t)in.N;
     in.t = golden_integers(g, "in/t");
-    in.schedule = schedule_make(&g->arena,
-                                golden_integer(g, "in/is_cosine", 0) ? "cosine" : "linear_scaled",
-                                golden_integer(g, "in/T", 0), 1e-4, 0.02);
+    in.schedule =
+        schedule_make(&g->arena,
+                      golden_integer(g, "in/is_cosine", 0) ? "cosine" : "linear_scaled",
+                      golden_integer(g, "in/T", 0), 1e-4, 0.02);
     in.x0 = golden_numbers(g, "in/x_start"), in.xt = golden_numbers(g, "in/x_t");
-    in.noise = golden_numbers(g, "in/noise"), in.step_noise = golden_numbers(g, "in/step_noise");
+    in.noise = golden_numbers(g, "in/noise"),
+    in.step_noise = golden_numbers(g, "in/step_noise");
     in.cond_grad = golden_numbers(g, "in/cond_grad");
     return in;
 }

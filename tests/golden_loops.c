@@ -17,8 +17,8 @@ typedef struct {
     const double *W, *b, *v, *G, *k;
 } Toy;
 
-static void toy_predict(Denoiser *self, const double *x, const Level *level, const int *label,
-                        int N, Answer *answer)
+static void toy_predict(Denoiser *self, const double *x, const Level *level,
+                        const int *label, int N, Answer *answer)
 {
     const Toy *d = (const Toy *)self;
     size_t D = self->size, pixels = D / (size_t)d->C, mark = arena_mark(scratch());
@@ -42,8 +42,10 @@ static void toy_predict(Denoiser *self, const double *x, const Level *level, con
 static Toy read_toy(Golden *g, const Process *p, size_t D)
 {
     Shape w = golden_shape(g, "in/W");
-    return (Toy){{D, p->variance->learned, false, toy_predict}, p, w.dim[1], golden_numbers(g, "in/W"),
-                 golden_numbers(g, "in/b"), golden_numbers(g, "in/v"), golden_numbers(g, "in/G"), golden_numbers(g, "in/k")};
+    return (Toy){{D, p->variance->learned, false, toy_predict}, p, w.dim[1],
+                 golden_numbers(g, "in/W"), golden_numbers(g, "in/b"),
+                 golden_numbers(g, "in/v"), golden_numbers(g, "in/G"),
+                 golden_numbers(g, "in/k")};
 }
 
 static void toy_guide(void *context, const double *x, const Level *level, Crowd c,
@@ -105,8 +107,10 @@ static void run_chain(Golden *g, const char *group)
                          .context = &toy};
     if (golden_integer(g, IN("guided"), 0)) o.guide = toy_guide;
     const double *noise = golden_numbers(g, IN("noise"));
-    double *x = golden_numbers(g, "in/x_T"), *samples = arena_new(&g->arena, double, all_n);
-    double *x0 = arena_new(&g->arena, double, all_n), *told = arena_new(&g->arena, double, (size_t)T);
+    double *x = golden_numbers(g, "in/x_T");
+    double *samples = arena_new(&g->arena, double, all_n);
+    double *x0 = arena_new(&g->arena, double, all_n);
+    double *told = arena_new(&g->arena, double, (size_t)T);
     for (int k = 0; k < T; k++) {
         size_t row = (size_t)k * n;
         told[k] = schedule_level(&p.schedule, T - 1 - k).t;
