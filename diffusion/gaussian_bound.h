@@ -34,7 +34,7 @@ typedef struct {
     Var *beta, *a, *s, *c0, *ct, *variance;
 } Levels;
 
-/* Those of the steps t[S] of a fixed schedule, whole or between two (schedule_between). */
+/* Those of the steps t[S] of a fixed schedule, whole or between (schedule_between). */
 Levels levels_at(Tape *tape, const Schedule *s, const double t[], int S);
 
 /* The way back from x [T-1, N, D] at all steps t >= 2 of the paper: mean and log variance
