@@ -3,15 +3,9 @@
  * What swissroll.c is for points, with the network that the paper has for images
  * (multiscale.h).  Three things are about images:
  *
- * Bytes are a grid.  A density may put all its weight on the 256 grey levels, and then K
- * grows without end.  So each byte is spread over its level, y = byte + u with u uniform
- * on [0, 1), and log2 p(y) is on average at most log2 of the byte's probability.  (The
- * paper's code scales the noise by the deviation once too often, on MNIST to a tenth of a
- * level.)
- *
- * Numbers are brought to mean 0 and variance 1, x = (y - m) / d, over the training set:
- * then L_null, the K of N(0, I), is that of the best Gaussian that knows no pixel from
- * another.  Bits for a byte are log2 d - K, for d in grey levels.
+ * Bytes are spread over their grey levels and brought to mean 0 and variance 1
+ * (dequantise.h).  Then L_null, the K of N(0, I), is that of the best Gaussian that knows
+ * no pixel from another.
  *
  * The first step back is not learned (gaussian_bound.h), or the edges of the cube of
  * bytes would be worth more and more.  beta_1 = 0.001, as in the code.
@@ -24,9 +18,10 @@
  * its first bump. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "apps/commands.h"
-#include "apps/support/dataset.h"
+#include "apps/support/dequantise.h"
 #include "apps/support/image.h"
 #include "apps/support/learning.h"
 #include "apps/support/options.h"
@@ -38,14 +33,14 @@
 #include "tensor/parallel.h"
 
 enum { BATCH = 16, ROUNDS = 64, T = 1 + BATCH * ROUNDS };    /* T-1 steps are learned */
-enum { PASSES = 4, SHOWN = 16, COLUMNS = 8, WEIGHED = 4 };
+enum { PASSES = 4, SHOWN = 16, COLUMNS = 8, WEIGHED = 4, MOST_PATHS = 1024 };
 enum { TRAIN = 1, MEASURE, DRAW, WEIGH };       /* whose random numbers */
 
 typedef struct {
     Dataset train, test;
     const Dataset *from;        /* of the two */
     bool control;               /* N(0, I) instead */
-    double mean, deviation;     /* of dequantised bytes */
+    Greys greys;
     int D;                      /* numbers in an image */
     Schedule schedule;
     Params params;
@@ -57,33 +52,13 @@ typedef struct {
 
 /* ---- data -------------------------------------------------------------------------- */
 
-/* Uniform noise adds 1/2 to the mean and 1/12 to the variance. */
-static void find_scale(Model *m)
-{
-    double sum = 0, squares = 0, n = (double)m->D * m->train.count;
-    for (size_t i = 0; i < (size_t)n; i++) {
-        double byte = m->train.pixels[i];
-        sum += byte, squares += byte * byte;
-    }
-    m->mean = sum / n + 0.5;
-    m->deviation = sqrt(squares / n - (sum / n) * (sum / n) + 1.0 / 12);
-}
-
-/* x0 [D] from bytes; uses the numbers 0 ... D-1 of the row. */
-static void dequantise(const Model *m, const uint8_t *bytes, Random row, double *x0)
-{
-    random_uniforms(row, 0, (size_t)m->D, x0);
-    for (int i = 0; i < m->D; i++)
-        x0[i] = (bytes[i] + x0[i] - m->mean) / m->deviation;
-}
-
 /* Any image, with its noise.  For the control only the moments up to the second matter,
  * and x0, eps = +-1 in all four pairings have them exactly. */
 static void draw_image(const Model *m, Random row, double *x0, double *eps)
 {
     uint64_t D = (uint64_t)m->D;
     uint32_t n = random_below(row, 2 * D, (uint32_t)m->from->count);
-    dequantise(m, m->from->pixels + n * D, row, x0);
+    dequantise(&m->greys, m->from->pixels + n * D, D, row, x0);
     random_normals(row, D, D, eps);
     for (int i = 0; m->control && i < m->D; i++)
         x0[i] = i & 1 ? 1 : -1, eps[i] = i & 2 ? 1 : -1;
@@ -194,7 +169,8 @@ static void predict(void *context, int t, const double *x, double *mean,
     }
 }
 
-/* Images of the test set above, samples below; as a file, and in the terminal. */
+/* Images of the test set above, samples below, down to x_1: the
+ * last step would only add noise. */
 static void draw_samples(Model *m, const char *path)
 {
     size_t D = (size_t)m->D, size = SHOWN * D;
@@ -209,11 +185,8 @@ static void draw_samples(Model *m, const char *path)
             x[i] = mean[i] + exp(log_variance[i] / 2) * z[i];
     }
     uint8_t *bytes = arena_new(&m->arena, uint8_t, COLUMNS * D + size);
-    for (size_t i = 0; i < COLUMNS * D; i++) bytes[i] = m->test.pixels[i];
-    for (size_t i = 0; i < size; i++) {
-        double y = floor(m->mean + m->deviation * x[i]);
-        bytes[COLUMNS * D + i] = (uint8_t)fmin(fmax(y, 0), 255);
-    }
+    memcpy(bytes, m->test.pixels, COLUMNS * D);
+    quantise(&m->greys, x, size, bytes + COLUMNS * D);
     const Dataset *d = &m->test;
     Pictures p = {COLUMNS + SHOWN, d->height, d->width, d->channels, bytes};
     Image grid = image_grid(&m->arena, &p, COLUMNS, 2);
@@ -226,16 +199,17 @@ static void draw_samples(Model *m, const char *path)
 static void weigh(Model *m, int paths)
 {
     Images all = {m, paths};
-    double *x0 = arena_new(&m->arena, double, 2 * (size_t)m->D);
+    size_t D = (size_t)m->D;
+    double *x0 = arena_new(&m->arena, double, 2 * D);
     double bits = 1 / (log(2) * m->test.height * m->test.width);
     printf("test image    mean of log2 W   log2 of mean W   deviation of log2 W: bits a "
            "pixel, %d paths\n", paths);
     for (int n = 0; n < WEIGHED; n++) {
         Random row = random_stream(1, WEIGH, (uint64_t)n);
-        if (m->control) draw_image(m, row, x0, x0 + m->D);
-        else dequantise(m, m->test.pixels + n * m->D, row, x0);
+        if (m->control) draw_image(m, row, x0, x0 + D);
+        else dequantise(&m->greys, m->test.pixels + (size_t)n * D, D, row, x0);
         Random noise = random_stream(2, WEIGH, (uint64_t)n);
-        PathAverage w = path_average(&m->schedule, x0, (size_t)m->D, paths, noise,
+        PathAverage w = path_average(&m->schedule, x0, D, paths, noise,
                                      (Backward){predict, &all});
         printf("%10d %17.4f %16.4f %21.4f\n", n, w.mean_log * bits, w.log_mean * bits,
                w.deviation * bits);
@@ -250,18 +224,20 @@ static void report(Model *m)
     double null = -0.5 * C * log2(2 * 3.14159265358979323846 * exp(1));
     m->from = &m->test;
     Estimate gain = measure(m);
+    double K = null + gain.mean, deviation = m->greys.deviation;
     printf("K         %8.4f bits a pixel, +- %.4f   [paper: dead leaves 1.489]\n"
            "L_null    %8.4f\n"
            "K - L_null%8.4f   what has been learned    [paper: dead leaves 3.536]\n"
-           "bits/dim  %8.4f   of the bytes: log2 %.2f - K%s\n", null + gain.mean,
-           gain.error, null, gain.mean, log2(m->deviation) - (null + gain.mean) / C,
-           m->deviation, C > 1 ? " / channels" : "");
+           "bits/dim  %8.4f   of the bytes: log2 %.2f - K%s\n", K, gain.error, null,
+           gain.mean, log2(deviation) - K / C, deviation, C > 1 ? " / channels" : "");
 }
 
 static void make_network(Model *m, int scales, bool dense)
 {
     const Dataset *d = &m->train;
-    while (scales > 1 && (d->height | d->width) % (1 << (scales - 1))) scales--;
+    if ((d->height | d->width) % (1 << (scales - 1)))
+        fail_usage("%d scales halve the sides %d times, which %dx%d pixels do not allow; "
+                   "try --scales 1", scales, scales - 1, d->height, d->width);
     m->net = multiscale_init(&m->params, "net", &(MultiscaleConfig){
         .height = d->height, .width = d->width, .channels = d->channels, .scales = scales,
         .layers = 4, .filters = 20, .dense_layers = dense ? 4 : 0, .dense_units = 500,
@@ -280,7 +256,7 @@ int pixels_main(int argc, char **argv)
         {"steps", OPTION_LONG, &steps, "N", "of training, 16 images each", 0},
         {"scales", OPTION_INT, &scales, "N", "of the convolutions, 1 to 5", 0},
         {"no-dense", OPTION_FLAG, &no_dense, NULL, "no layers over the whole image", 0},
-        {"readout", OPTION_TEXT, &readout, "NAME", "paper, code or velocity", 0},
+        {"readout", OPTION_TEXT, &readout, "NAME", "of readout.h: paper, code ...", 0},
         {"importance", OPTION_INT, &paths, "N",
          "log p(x_0) of 4 images by N paths to noise, beside K; 0: not", 0},
         {"control", OPTION_FLAG, &control, NULL,
@@ -297,14 +273,18 @@ int pixels_main(int argc, char **argv)
         fail_usage("drift pixels wants a data set: mnist, leaves, or a folder");
     if (scales < 1 || scales > MOST_SCALES)
         fail_usage("--scales must be from 1 to %d", MOST_SCALES);
+    if (paths > MOST_PATHS) fail_usage("--importance must be at most %d", MOST_PATHS);
     parallel_set_threads(threads);
     Model m = {.control = control, .params = params_create(), .tape = tape_create(),
                .arena = arena_create(), .readout = readout_find(readout)};
     m.schedule = schedule_make(&m.arena, "geometric", T, 0.001, 0.96);
     m.train = dataset_load(&m.arena, set, data, DATASET_TRAIN);
     m.test = dataset_load(&m.arena, set, data, DATASET_TEST);
+    if (m.test.count < COLUMNS)
+        fail("%s has %d pictures to test with; want at least %d", set, m.test.count,
+             COLUMNS);
     m.from = &m.train, m.D = m.train.height * m.train.width * m.train.channels;
-    find_scale(&m);
+    m.greys = greys_of(&m.train);
     make_network(&m, scales, !no_dense);
     if (!control)
         learn(&m.params, &m.tape, &(Learning){2e-3, 0.99, 1, TRAIN}, steps,

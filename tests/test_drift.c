@@ -224,6 +224,7 @@ static void the_first_diffusion_models_run(void)
     check_drift(0, "0           -2.0471          -2.0471                0.0000",
                 "pixels mnist --control --importance 2");
     check_drift(2, "--scales must be from 1 to 5", "pixels mnist --scales 6");
+    check_drift(2, "do not allow; try --scales 1", "pixels mnist --scales 5");
     check_drift(2, "wants a data set", "pixels");
 }
 

@@ -12,7 +12,7 @@ typedef struct {
 } Loss;
 
 typedef struct {
-    double lr, beta2, clip;     /* of Adam; the rate falls to 0 by a cosine.  clip 0: none */
+    double lr, beta2, clip;     /* of Adam, the rate to 0 by a cosine; clip 0: none */
     unsigned purpose;           /* of the random rows; step k, from 1, has row k */
 } Learning;
 
