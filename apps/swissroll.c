@@ -56,8 +56,10 @@ static void start_schedule(Roll *m, double first_noise, bool erasure)
 {
     double first = first_noise * first_noise, last = 25.0 / 26;
     Schedule s = schedule_make(&m->arena, "geometric", T, first, last);
+    Real erased[T];
+    constant_erasure(T, erased);
     for (int t = 0; t < T; t++) {
-        double beta = erasure && t > 0 ? 1.0 / (T + 1 - t) : s.beta[t];
+        double beta = erasure && t > 0 ? (double)erased[t] : s.beta[t];
         m->logit_beta[t] = (Real)log(beta / (1 - beta));
     }
 }
