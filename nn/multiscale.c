@@ -57,7 +57,7 @@ static Var *all_scales(Pass *pass, const Conv2d conv[], int scales, Var *x)
     Tape *t = pass->tape;
     Var *sum = NULL;
     for (int s = scales - 1; s >= 0; s--) {
-        Var *small = s ? average_pool(t, x, 1 << s) : x;
+        Var *small = s ? average_pool(t, x, 1 << s, 1 << s, 0) : x;
         Var *coarse = sum ? upsample(t, sum) : NULL;
         sum = conv2d_forward_plus(pass, &conv[s], small, NULL, coarse);
     }
