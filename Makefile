@@ -117,7 +117,8 @@ golden: $B/tests/golden
 chosen   = $(foreach t,$1,$(if $(findstring _$(ONLY),_$t)$(findstring $(ONLY),$t),$t))
 COMPARED = $(addprefix $B/tests/,$(call chosen,golden))
 PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/tests/,\
-             $(call chosen,test_gradients test_exercises_autograd test_nn test_mlp golden)))
+             $(call chosen,test_gradients test_exercises_autograd test_nn test_mlp \
+             test_multiscale golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
 test: layers drift $(TESTS) $(COMPARED) proofs

@@ -14,6 +14,7 @@ int neighbours_main(int argc, char **argv);
 int parzen_main(int argc, char **argv);
 int swissroll_main(int argc, char **argv);
 int heartbeat_main(int argc, char **argv);
+int pixels_main(int argc, char **argv);
 int inpaint_main(int argc, char **argv);
 int denoise_main(int argc, char **argv);
 int progress_main(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct {
     {"parzen", "the likelihood of test pictures under a blur of samples", parzen_main},
     {"swissroll", "a whole diffusion model on one page, on points of the plane", swissroll_main},
     {"heartbeat", "diffusion of bits: sequences with a 1 in every fifth place", heartbeat_main},
+    {"pixels", "the first diffusion model of images, and its likelihood", pixels_main},
     {"inpaint", "fill in hidden parts of test pictures", inpaint_main},
     {"denoise", "take noise off test pictures", denoise_main},
     {"flow", "draw the way from noise to points of the plane, of any sampler", flow_main},

@@ -9,7 +9,7 @@
  *     data        x_0: points on a spiral, a "swiss roll"            apps/support/plane.c
  *     forward     q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I)      find_beta
  *     reverse     p(x_{t-1} | x_t) = N(f_mu(x_t, t), f_Sigma(x_t, t))           step_back
- *     training    raises K, a lower bound on the mean of log p(x_0)          bound, train
+ *     training    raises K, a lower bound on the mean of log p(x_0)          shortfall
  *     sampling    x_T ~ N(0, I), then T steps back                           draw_samples
  *
  * K is derived in diffusion/README.md and computed in gaussian_bound.h.  L_null is the K
@@ -25,12 +25,11 @@
 #include <stdio.h>
 
 #include "apps/commands.h"
+#include "apps/support/learning.h"
 #include "apps/support/options.h"
 #include "apps/support/plane.h"
-#include "apps/support/progress.h"
 #include "apps/support/scatter.h"
 #include "diffusion/readout.h"
-#include "nn/optimizer.h"
 #include "nn/rbf.h"
 #include "tensor/error.h"
 
@@ -51,27 +50,18 @@ typedef struct {
 
 /* ---- forward process --------------------------------------------------------------- */
 
-/* The ratio of noise to signal grows by the same factor each step, up to 5, so that each
- * step spoils another scale of the picture: alpha_bar = 1 / (1 + ratio^2). */
-static void start_geometric(Roll *m, double first_noise)
+/* The ratio of noise to signal grows by the same factor each step, up to 5; or, as in the
+ * paper's code, each step erases as much of the signal. */
+static void start_schedule(Roll *m, double first_noise, bool erasure)
 {
-    const double last = 5;
-    double first = first_noise / sqrt(1 - first_noise * first_noise), before = 1;
+    double first = first_noise * first_noise, last = 25.0 / 26;
+    Schedule s = schedule_make(&m->arena, "geometric", T, first, last);
+    Real erased[T];
+    constant_erasure(T, erased);
     for (int t = 0; t < T; t++) {
-        double ratio = first * pow(last / first, t / (T - 1.0));
-        double now = 1 / (1 + ratio * ratio), beta = 1 - now / before;
-        m->logit_beta[t] = (Real)log(beta / (1 - beta)), before = now;
+        double beta = erasure && t > 0 ? (double)erased[t] : s.beta[t];
+        m->logit_beta[t] = (Real)log(beta / (1 - beta));
     }
-}
-
-/* The paper's code takes as much of the signal each step. */
-static void start_erasure(Roll *m, double first_noise)
-{
-    Real beta[T];
-    constant_erasure(T, beta);
-    beta[0] = (Real)(first_noise * first_noise);
-    for (int t = 0; t < T; t++)
-        m->logit_beta[t] = (Real)log((double)(beta[t] / (1 - beta[t])));
 }
 
 /* beta [T, 1].  beta_1 is given: learned, it would run to 0 (section 2.4.1). */
@@ -140,8 +130,8 @@ static void step_back(void *context, Tape *t, Var *x, const Levels *l, Var **mea
 
 /* ---- training ---------------------------------------------------------------------- */
 
-/* K - L_null in nats, from N points and their noise at each t: eq. 14. */
-static Var *bound(Roll *m, Pass *pass, Random r, int N)
+/* L_null - K in nats, from N points and their noise at each t: eq. 14. */
+static Var *shortfall(Roll *m, Pass *pass, Random r, int N)
 {
     Arena *a = &m->tape.records;                        /* until the tape is reset */
     size_t n = (size_t)(N * D), all = (T - 1) * n;
@@ -151,11 +141,15 @@ static Var *bound(Roll *m, Pass *pass, Random r, int N)
     random_normals(r, 3 * (uint64_t)N, all, numbers + n);
     for (size_t i = 0; i < n + all; i++) x0[i] = (Real)numbers[i];
     Run run = {m, pass, 1};
-    return gaussian_bound(pass->tape, find_beta(m, pass), &(FrozenBatch){N, D, x0, eps},
-                          (Reverse){step_back, &run});
+    Reverse back = {step_back, &run};
+    FrozenBatch batch = {N, D, x0, eps};
+    Tape *t = pass->tape;
+    return neg(t, gaussian_bound(t, find_beta(m, pass), &batch, back));
 }
 
-/* The same in bits, from TEST points. */
+static Var *loss(void *m, Pass *pass, Random r) { return shortfall(m, pass, r, BATCH); }
+
+/* K - L_null in bits, from TEST points. */
 static double measure(Roll *m)
 {
     enum { N = 1000 };
@@ -164,31 +158,9 @@ static double measure(Roll *m)
         tape_reset(&m->tape);
         Pass pass = pass_inference(&m->tape, &m->params, m->params.value);
         Random r = random_stream(1, MEASURE, (uint64_t)k);
-        nats += (double)bound(m, &pass, r, N)->value[0];
+        nats -= (double)shortfall(m, &pass, r, N)->value[0];
     }
     return nats / (TEST / N) / log(2);
-}
-
-static void train(Roll *m, long steps)
-{
-    Optimizer o = optimizer_init(&m->params, &(OptimizerConfig){
-        .rule = "adam", .rate = {.lr = 0.03, .decay = "cosine", .decay_steps = steps},
-        .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8});
-    Progress progress = progress_start("step");
-    for (long k = 0; k < steps; k++) {
-        tape_reset(&m->tape);
-        params_zero_grad(&m->params);
-        Random r = random_stream(1, TRAIN, (uint64_t)k + 1);
-        Pass pass = pass_training(&m->tape, &m->params, r);
-        Var *loss = neg(&m->tape, bound(m, &pass, r, BATCH));
-        double bits = -(double)loss->value[0] / log(2);
-        backward(loss);
-        optimizer_step(&o, &m->params);
-        char details[48];
-        snprintf(details, sizeof details, "K - L_null %.2f bits", bits);
-        progress_show(&progress, k + 1, steps, (k + 1.0) / (double)steps, details);
-    }
-    progress_break(&progress);
 }
 
 /* ---- sampling ---------------------------------------------------------------------- */
@@ -201,7 +173,7 @@ static void ask(Roll *m, const Schedule *s, const double *x, int t, int N, doubl
     Pass pass = pass_inference(&m->tape, &m->params, m->params.value);
     Real *in = tape_save(&m->tape, Real, (size_t)(D * N));
     for (int i = 0; i < D * N; i++) in[i] = (Real)x[i];
-    Levels l = levels_at(&m->tape, s, t);
+    Levels l = levels_at(&m->tape, s, (double[]){t}, 1);
     Run run = {m, &pass, t};
     Var *xt = tape_leaf(&m->tape, "x_t", SHAPE(1, N, D), in, NULL), *mu, *log_variance;
     step_back(&run, &m->tape, xt, &l, &mu, &log_variance);
@@ -264,8 +236,7 @@ static void draw_figure(Roll *m, const Schedule *s, const char *path)
     scatter_end(&page, path, stdout);
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------- */
 
 int swissroll_main(int argc, char **argv)
 {
@@ -273,15 +244,16 @@ int swissroll_main(int argc, char **argv)
     long steps = 1000;
     int units = 64;
     double noise = 0.004;
-    bool learn = false, erasure = false;
+    bool learn_beta = false, erasure = false;
     Option options[] = {
         {"data", OPTION_TEXT, &data, "NAME", "roll, moons or mixture", 0},
         {"steps", OPTION_LONG, &steps, "N", "of training", 0},
         {"units", OPTION_INT, &units, "N", "bumps of the network; the paper has 16", 0},
         {"noise", OPTION_REAL, &noise, "S", "of the first step, sqrt(beta_1)", 0},
         {"constant-erasure", OPTION_FLAG, &erasure, NULL, "1/(T+1) a step", 0},
-        {"learn-schedule", OPTION_FLAG, &learn, NULL, "beta_2 ... beta_T too", 0},
-        {"readout", OPTION_TEXT, &readout, "NAME", "paper, code or posterior", 0},
+        {"learn-schedule", OPTION_FLAG, &learn_beta, NULL, "beta_2 ... beta_T too", 0},
+        {"readout", OPTION_TEXT, &readout, "NAME",
+         "paper, code, posterior or velocity", 0},
         {"out", OPTION_TEXT, &out, "FOLDER", "where the figure goes", 0},
         {0},
     };
@@ -293,11 +265,11 @@ int swissroll_main(int argc, char **argv)
     if (!(noise >= 0.003 && noise <= 0.5))
         fail_usage("--noise must be from 0.003 to 0.5");
     Roll m = {.data = plane_find(data), .params = params_create(), .tape = tape_create(),
-              .arena = arena_create(), .learn_schedule = learn,
+              .arena = arena_create(), .learn_schedule = learn_beta,
               .readout = readout_find(readout)};
-    (erasure ? start_erasure : start_geometric)(&m, noise);
+    start_schedule(&m, noise, erasure);
     make_network(&m, units);
-    train(&m, steps);
+    learn(&m.params, &m.tape, &(Learning){0.03, 0.99, 0, TRAIN}, steps, (Loss){loss, &m});
 
     Schedule s = find_schedule(&m);
     const char *path = arena_printf(&m.arena, "%s/%s.svg", out, data);

@@ -33,18 +33,32 @@ static Levels find_levels(Tape *t, Var *beta)
     return l;
 }
 
-Levels levels_at(Tape *tape, const Schedule *s, int t)
+Levels levels_at(Tape *tape, const Schedule *s, const double t[], int S)
 {
-    Level l = schedule_level(s, t);
-    double values[] = {s->beta[t], l.a, l.s, l.c0, l.ct, l.variance};
+    enum { FIELDS = 6 };
     Levels r = {.T = s->T};
-    Var **at[] = {&r.beta, &r.a, &r.s, &r.c0, &r.ct, &r.variance};
-    for (int i = 0; i < 6; i++) {
-        Real *value = tape_save(tape, Real, 1);
-        *value = (Real)values[i];
-        *at[i] = tape_leaf(tape, "level", SHAPE(1, 1, 1), value, NULL);
+    Var **at[FIELDS] = {&r.beta, &r.a, &r.s, &r.c0, &r.ct, &r.variance};
+    Real *table = tape_save(tape, Real, (size_t)(FIELDS * S));
+    for (int n = 0; n < S; n++) {
+        Level l = schedule_between(s, t[n]);
+        double values[FIELDS] = {exp(l.log_beta), l.a, l.s, l.c0, l.ct, l.variance};
+        for (int i = 0; i < FIELDS; i++) table[i * S + n] = (Real)values[i];
     }
+    for (int i = 0; i < FIELDS; i++)
+        *at[i] = tape_leaf(tape, "level", SHAPE(S, 1, 1), table + i * S, NULL);
     return r;
+}
+
+Var *posterior_kl(Tape *t, Var *x0, Var *x, const Levels *l, Var *mean, Var *log_variance)
+{
+    Var *mean_q = add(t, multiply(t, l->c0, x0), multiply(t, l->ct, x));
+    Var *log_q = add(t, scale(t, x, 0, 0), logarithm(t, l->variance));
+    return gaussian_kl(t, mean_q, log_q, mean, log_variance);
+}
+
+double gaussian_bound_ends(const Schedule *s)
+{
+    return 0.5 * (log(1 - s->alpha_bar[s->T - 1]) - log(s->beta[0]));
 }
 
 Var *gaussian_bound(Tape *t, Var *beta, const FrozenBatch *b, Reverse reverse)
@@ -52,15 +66,12 @@ Var *gaussian_bound(Tape *t, Var *beta, const FrozenBatch *b, Reverse reverse)
     int T = beta->shape.dim[0];
     Levels l = find_levels(t, beta);
     Shape shape = SHAPE(T - 1, b->N, b->D);
-    Var *zero = scale(t, tape_leaf(t, "eps", shape, b->eps, NULL), 0, 0);
     Var *x0 = tape_leaf(t, "x0", SHAPE(1, b->N, b->D), b->x0, NULL);
     Var *eps = tape_leaf(t, "eps", shape, b->eps, NULL);
     Var *x = add(t, multiply(t, l.a, x0), multiply(t, l.s, eps)), *mean_p, *log_variance;
     reverse.predict(reverse.context, t, x, &l, &mean_p, &log_variance);
 
-    Var *mean_q = add(t, multiply(t, l.c0, x0), multiply(t, l.ct, x));
-    Var *log_q = add(t, zero, logarithm(t, l.variance));
-    Var *kl = sum(t, gaussian_kl(t, mean_q, log_q, mean_p, log_variance), ALL_AXES);
+    Var *kl = sum(t, posterior_kl(t, x0, x, &l, mean_p, log_variance), ALL_AXES);
     Var *log_alpha = logarithm(t, one_minus(t, beta));
     Var *left = exponential(t, log_alpha_bar(t, log_alpha, T - 1, 1));     /* [1, 1] */
     Var *ends = subtract(t, logarithm(t, one_minus(t, left)),

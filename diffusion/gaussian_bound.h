@@ -34,8 +34,8 @@ typedef struct {
     Var *beta, *a, *s, *c0, *ct, *variance;
 } Levels;
 
-/* Those of step t of a fixed schedule, S = 1. */
-Levels levels_at(Tape *tape, const Schedule *s, int t);
+/* Those of the steps t[S] of a fixed schedule, whole or between (schedule_between). */
+Levels levels_at(Tape *tape, const Schedule *s, const double t[], int S);
 
 /* The way back from x [T-1, N, D] at all steps t >= 2 of the paper: mean and log variance
  * of p(x_{t-1} | x_t), the same shape. */
@@ -45,12 +45,20 @@ typedef struct {
     void *context;
 } Reverse;
 
+/* KL(q(x_{t-1} | x_t, x_0) || N(mean, e^log_variance)), number by number: x, mean and
+ * log_variance [S, N, D]; x0 [1, N, D], or [S, 1, D] if N = 1. */
+Var *posterior_kl(Tape *t, Var *x0, Var *x, const Levels *l, Var *mean,
+                  Var *log_variance);
+
 /* N samples with their frozen noise. */
 typedef struct {
     int N, D;
     const Real *x0;         /* [N, D], E x0^2 = 1 */
     const Real *eps;        /* [T-1, N, D] */
 } FrozenBatch;
+
+/* D/2 ln(1 - alpha_bar_T) - D/2 ln beta_1 of a fixed schedule, for one number (D = 1). */
+double gaussian_bound_ends(const Schedule *s);
 
 /* K - L_null, a single number.  beta [T, 1]. */
 Var *gaussian_bound(Tape *t, Var *beta, const FrozenBatch *b, Reverse reverse);

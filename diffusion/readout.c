@@ -39,13 +39,22 @@ static void posterior(Tape *t, Var *x, Var *z_mu, Var *z_sigma, const Levels *l,
     *log_variance = logarithm(t, add(t, unsure, l->variance));
 }
 
+static void velocity(Tape *t, Var *x, Var *z_mu, Var *z_sigma, const Levels *l,
+                     Var **mean, Var **log_variance)
+{
+    Var *place = add(t, multiply(t, x, l->a), multiply(t, z_mu, l->s));
+    Var *log_unsure = add(t, z_sigma, scale(t, logarithm(t, l->s), 2, 0));
+    posterior(t, x, place, log_unsure, l, mean, log_variance);
+}
+
 static const Readout readouts[] = {
     {"paper", false, paper}, {"code", false, code}, {"posterior", true, posterior},
+    {"velocity", false, velocity},
 };
 
 const Readout *readout_find(const char *name)
 {
     for (size_t k = 0; k < sizeof readouts / sizeof *readouts; k++)
         if (strcmp(readouts[k].name, name) == 0) return &readouts[k];
-    fail_usage("there is no readout %s; there are paper, code and posterior", name);
+    fail_usage("there is no readout %s; there are paper, code, posterior and velocity", name);
 }

@@ -2,7 +2,7 @@
  * Sigma).
  *
  * Sohl-Dickstein 2015 describe one way and publish another; in both a silent network
- * (z = 0) repeats the forward step, or nearly.  The third says what both approximate:
+ * (z = 0) repeats the forward step, or nearly.  The others say what both approximate:
  *
  *     paper       Sigma = sigmoid(z_Sigma + logit beta)                            eq. 64
  *                 mu    = (1 - Sigma) x + Sigma z_mu: x decays towards z_mu        eq. 65
@@ -12,10 +12,15 @@
  *                 total mean and variance, with q(x_{t-1} | x_t, x_0) of schedule.h,
  *                 mu    = c0 z_mu + ct x
  *                 Sigma = variance + c0^2 e^z_Sigma
+ *     velocity    the same, from what x_t alone says of numbers N(0, 1):
+ *                 x_0 has mean a x + s z_mu and variance s^2 e^z_Sigma
  *
  * A decay towards the data is what the first has in mind, but at its rate Sigma, near
  * beta, the data would be reached too slowly: z_mu has to exaggerate, by 1/s^2.  In the
- * third z_mu is a place among the data, at every t, and slow in x: easy to learn. */
+ * third z_mu is a place among the data, at every t, and slow in x: easy to learn.  In the
+ * last, -z_mu is the v of Salimans & Ho 2022 (process.h), of the same size at every t,
+ * and a silent network repeats the forward step exactly: its K is L_null on any data of
+ * variance 1. */
 #ifndef DIFFUSION_READOUT_H
 #define DIFFUSION_READOUT_H
 

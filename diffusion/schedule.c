@@ -73,11 +73,19 @@ static double sigmoid_beta(int t, Ends e)
     return e.first + (e.last - e.first) / (1 + exp(-ramp(-6, 6, t, e.T)));
 }
 
+static double geometric(int t, Ends e)
+{
+    double low = e.first / (1 - e.first), high = e.last / (1 - e.last);   /* (s/a)^2 */
+    double ratio = e.T > 1 ? pow(high / low, 1 / (e.T - 1.0)) : 1, now = low;
+    if (t > 0) now *= pow(ratio, t);
+    return t > 0 ? 1 - (1 + now / ratio) / (1 + now) : e.first;
+}
+
 static const struct { const char *name; double (*beta)(int t, Ends e); } kinds[] = {
     {"linear", linear}, {"linear_scaled", linear_scaled}, {"quadratic", quadratic},
     {"constant", constant}, {"warmup10", warmup10}, {"warmup50", warmup50}, {"jsd", jsd},
     {"cosine", cosine}, {"sqrt", square_root}, {"sigmoid", sigmoid},
-    {"sigmoid_beta", sigmoid_beta},
+    {"sigmoid_beta", sigmoid_beta}, {"geometric", geometric},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -93,8 +101,8 @@ Schedule schedule_make(Arena *a, const char *name, int T, double first, double l
     while (k < KINDS && strcmp(kinds[k].name, name) != 0) k++;
     if (k == KINDS)
         fail("there is no schedule %s; there are linear, linear_scaled, quadratic, "
-             "constant, warmup10, warmup50, jsd, cosine, sqrt, sigmoid and sigmoid_beta",
-             name);
+             "constant, warmup10, warmup50, jsd, cosine, sqrt, sigmoid, sigmoid_beta and "
+             "geometric", name);
     if (T < 1 || T > MOST_STEPS || !(first > 0) || !(last < 1))
         fail("a %s schedule of %d steps from %g to %g; want 1 to %d steps, betas "
              "between 0 and 1", name, T, first, last, MOST_STEPS);
@@ -205,10 +213,17 @@ void schedule_rescale_told(Schedule *s)
 
 /* ---- levels ------------------------------------------------------------------------ */
 
-static double posterior_variance(const Schedule *s, int t)
+/* The formulas of schedule.h from beta_t, alpha_bar_t and alpha_bar_{t-1}. */
+static Level make_level(double beta, double now, double before, double told)
 {
-    double before = t > 0 ? s->alpha_bar[t - 1] : 1;
-    return s->beta[t] * (1 - before) / (1 - s->alpha_bar[t]);
+    double variance = beta * (1 - before) / (1 - now);
+    return (Level){
+        .a = sqrt(now), .s = sqrt(1 - now), .t = told,
+        .c0 = beta * sqrt(before) / (1 - now),
+        .ct = (1 - before) * sqrt(1 - beta) / (1 - now),
+        .variance = variance, .log_variance = log(fmax(variance, 1e-20)),
+        .log_beta = log(beta),
+    };
 }
 
 Level schedule_level(const Schedule *s, int t)
@@ -216,15 +231,21 @@ Level schedule_level(const Schedule *s, int t)
     require(t >= -1 && t <= s->T, "step %d of a schedule of %d", t, s->T);
     if (t == -1) return (Level){.a = 1, .s = 0, .t = -1};
     if (t == s->T) return (Level){.a = 0, .s = 1, .t = s->told[t - 1]};
-    double now = s->alpha_bar[t], before = t > 0 ? s->alpha_bar[t - 1] : 1;
-    double beta = s->beta[t];
-    int clipped = t == 0 && s->T > 1 ? 1 : t;
-    return (Level){
-        .a = sqrt(now), .s = sqrt(1 - now), .t = s->told[t],
-        .c0 = beta * sqrt(before) / (1 - now),
-        .ct = (1 - before) * sqrt(1 - beta) / (1 - now),
-        .variance = posterior_variance(s, t),
-        .log_variance = log(fmax(posterior_variance(s, clipped), 1e-20)),
-        .log_beta = log(beta),
-    };
+    double before = t > 0 ? s->alpha_bar[t - 1] : 1;
+    Level l = make_level(s->beta[t], s->alpha_bar[t], before, s->told[t]);
+    if (t == 0 && s->T > 1) l.log_variance = schedule_level(s, 1).log_variance;
+    return l;
+}
+
+Level schedule_between(const Schedule *s, double t)
+{
+    require(t >= 0 && t <= s->T - 1, "step %g of a schedule of %d", t, s->T);
+    int low = (int)t, high = low + 1 < s->T ? low + 1 : low;
+    double w = t - low;
+    double beta = (1 - w) * s->beta[low] + w * s->beta[high];
+    double now = (1 - w) * s->alpha_bar[low] + w * s->alpha_bar[high];
+    double told = (1 - w) * s->told[low] + w * s->told[high];
+    Level l = make_level(beta, now, now / (1 - beta), told);
+    if (t < 1 && s->T > 1) l.log_variance = schedule_level(s, 1).log_variance;
+    return l;
 }

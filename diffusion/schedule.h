@@ -56,6 +56,8 @@ typedef struct {
  *     constant      last
  *     warmup10, warmup50   linear over the first tenth, half of the steps, then last
  *     jsd           1/T, 1/(T-1) ... 1                           Sohl-Dickstein 2015
+ *     geometric     s/a grows by the same factor each step, so that each spoils another
+ *                   scale; first and last are s^2 at the ends, between 0 and 1
  *     cosine        from alpha_bar(u) = cos^2((u + 0.008)/1.008 pi/2),
  *                   beta_t = 1 - alpha_bar((t+1)/T)/alpha_bar(t/T), at most 0.999
  *     sqrt          alpha_bar(u) = 1 - sqrt(u + 1e-4), likewise  Li 2022
@@ -82,5 +84,11 @@ void schedule_rescale_told(Schedule *s);
 /* The level of step t; t = -1 is the clean image (a = 1, s = 0),
  * t = T pure noise (a = 0). */
 Level schedule_level(const Schedule *s, int t);
+
+/* The level of any t from 0 to T-1, as the code of Sohl-Dickstein 2015 has it: beta and
+ * alpha_bar are sums of the tables with weights w_k = max(0, 1 - |t - k|), a straight line
+ * between neighbours, and alpha_bar of the step before is alpha_bar / (1 - beta).  A whole
+ * t gives schedule_level, but beta must be below 1. */
+Level schedule_between(const Schedule *s, double t);
 
 #endif

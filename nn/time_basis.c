@@ -15,14 +15,17 @@ void time_basis_weights(const TimeBasis *b, double t, double *g)
 
 Var *time_basis_average(Tape *tape, const TimeBasis *b, Var *y, const double t[])
 {
-    int N = y->shape.dim[0], J = b->J, out = y->shape.dim[1] / J;
+    int N = y->shape.dim[0], J = b->J, last = y->shape.dim[y->shape.rank - 1];
+    int out = last / J, P = (int)(y->size / (size_t)(N * last));
     Real *weights = tape_save(tape, Real, (size_t)(N * J));
     double *g = tape_save(tape, double, (size_t)J);
     for (int n = 0; n < N; n++) {
         time_basis_weights(b, t[n], g);
         for (int j = 0; j < J; j++) weights[n * J + j] = (Real)g[j];
     }
-    Var *leaf = tape_leaf(tape, "bumps", SHAPE(N, 1, J), weights, NULL);
-    Var *mixed = matmul(tape, leaf, false, reshape(tape, y, SHAPE(N, J, out)), false);
-    return reshape(tape, mixed, SHAPE(N, out));
+    Var *leaf = tape_leaf(tape, "bumps", SHAPE(N, 1, J, 1), weights, NULL);
+    Var *parts = multiply(tape, reshape(tape, y, SHAPE(N, P, J, out)), leaf);
+    Shape shape = y->shape;
+    shape.dim[shape.rank - 1] = out;
+    return reshape(tape, sum(tape, parts, AXIS(2)), shape);
 }

@@ -21,7 +21,7 @@ typedef struct {
 /* g [J], which adds up to 1. */
 void time_basis_weights(const TimeBasis *b, double t, double *g);
 
-/* y [N, J * out], sample n at time t[n]; the average [N, out]. */
+/* y [N, ..., J * out], sample n at time t[n]; the average [N, ..., out]. */
 Var *time_basis_average(Tape *tape, const TimeBasis *b, Var *y, const double t[]);
 
 #endif

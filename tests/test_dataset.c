@@ -1,9 +1,10 @@
 /* Data sets: the bundled MNIST, small ones written here in every format, broken ones. */
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apps/support/dataset.h"
+#include "apps/support/dequantise.h"
 #include "apps/support/png.h"
 #include "tensor/error.h"
 #include "tests/check.h"
@@ -363,7 +364,37 @@ static void refuses_folders_without_data(void)
     chmod(folder, 0700);
 }
 
+/* Each byte once, spread over its level, is uniform on [0, 256): mean 128, variance
+ * 256^2 / 12.  Spread once more and brought back, each byte is what it was; and u fills
+ * the level: its mean is 1/2 and its variance 1/12. */
+static void bytes_fill_their_levels(void)
+{
+    enum { LEVELS = 256, REPEATS = 100 };
+    uint8_t bytes[LEVELS], again[LEVELS];
+    double x[LEVELS], sum = 0, squares = 0, n = LEVELS * REPEATS;
+    for (int i = 0; i < LEVELS; i++) bytes[i] = (uint8_t)i;
+    Greys g = greys_of(&(Dataset){.count = 4, .height = 8, .width = 8, .channels = 1,
+                                  .pixels = bytes});
+    check_close(g.mean, 128, 1e-14);
+    check_close(g.deviation, 256 / sqrt(12), 1e-14);
+    for (int k = 0; k < REPEATS; k++) {
+        dequantise(&g, bytes, LEVELS, random_stream(1, 1, (uint64_t)k), x);
+        for (int i = 0; i < LEVELS; i++) {
+            double u = g.mean + g.deviation * x[i] - i;
+            sum += u, squares += (u - 0.5) * (u - 0.5);
+        }
+        quantise(&g, x, LEVELS, again);
+        check(memcmp(bytes, again, LEVELS) == 0);
+    }
+    check_close(sum / n, 0.5, 0.01);
+    check_close(squares / n, 1.0 / 12, 0.002);
+    quantise(&g, (double[]){-2, 2}, 2, again);              /* 128 -+ 147.8 */
+    check_int(again[0], 0);
+    check_int(again[1], 255);
+}
+
 static const Test tests[] = {
+    T(bytes_fill_their_levels),
     T(loads_the_bundled_mnist), T(finds_the_bundled_files_from_elsewhere),
     T(loads_idx_files), T(loads_cifar_batches), T(loads_pictures), T(makes_dead_leaves),
     T(counts_the_classes_of_pictures),

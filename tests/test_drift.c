@@ -217,9 +217,15 @@ static void the_first_diffusion_models_run(void)
     check(file_exists(in_folder("roll/roll.svg")));
     check_drift(0, "ceiling", "swissroll --steps 5 --data moons --learn-schedule --constant-erasure "
                 "--readout code --out %s/roll", t);
-    check_drift(2, "there are paper, code and posterior", "swissroll --readout x0");
+    check_drift(2, "there are paper, code, posterior and velocity", "swissroll --readout x0");
     check_drift(2, "--units must be", "swissroll --units 0");
     check_drift(0, "L_null     -14.4386 bits", "heartbeat --steps 5");
+    check_drift(0, "K - L_null  0.0000 ", "pixels leaves --control");
+    check_drift(0, "0           -2.0471          -2.0471                0.0000",
+                "pixels mnist --control --importance 2");
+    check_drift(2, "--scales must be from 1 to 5", "pixels mnist --scales 6");
+    check_drift(2, "do not allow; try --scales 1", "pixels mnist --scales 5");
+    check_drift(2, "wants a data set", "pixels");
 }
 
 /* The commands that take a training step apart, on a run and on a preset. */

@@ -135,12 +135,14 @@ static void readouts_by_hand(void)
         {"paper", 0.8 * (1 - sigma) + 0.5 * sigma, sigma},
         {"code", 0.8 * sqrt(1 - beta) + 0.5 * sqrt(beta), 1 / (1 + exp(0.25 - logit))},
         {"posterior", l.c0 * 0.5 + l.ct * 0.8, l.variance + l.c0 * l.c0 * exp(-1)},
+        {"velocity", l.c0 * (l.a * 0.8 + l.s * 0.5) + l.ct * 0.8,
+         l.variance + l.c0 * l.c0 * l.s * l.s * exp(-1)},
     };
     Tape t = tape_create();
     Shape one = SHAPE(1, 1, 1);
     for (int k = 0; k < NELEM(rows); k++) {
         tape_reset(&t);
-        Levels levels = levels_at(&t, &s, 3);
+        Levels levels = levels_at(&t, &s, (double[]){3}, 1);
         Var *mean, *log_variance;
         readout_find(rows[k].name)->read(&t, tape_leaf(&t, "x", one, &x, NULL),
             tape_leaf(&t, "z_mu", one, &z_mu, NULL),
@@ -153,8 +155,48 @@ static void readouts_by_hand(void)
     arena_destroy(&a);
 }
 
-/* A silent network (z = 0) repeats the forward step in the code's readout, and so
- * gains exactly nothing on Gaussian data: the control that the code had as comments. */
+/* Between two steps beta and alpha_bar are on a straight line.  Of beta = 1/2, 1/4:
+ * alpha_bar = 1/2, 3/8; halfway beta = 3/8 and alpha_bar = 7/16, so alpha_bar before is
+ * 7/10.  Then the posterior still fits the marginals: c0 + ct a = a', and
+ * variance + ct^2 s^2 = s'^2.  At whole t it is the level of the table. */
+static void steps_have_levels_between(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_make(&a, "linear", 2, 0.5, 0.25);
+    Level l = schedule_between(&s, 0.5);
+    check_close(l.a * l.a, 7.0 / 16, 1e-14);
+    check_close(l.s * l.s, 9.0 / 16, 1e-14);
+    check_close(exp(l.log_beta), 3.0 / 8, 1e-14);
+    check_close(l.variance, 3.0 / 8 * 0.3 / (9.0 / 16), 1e-14);
+    check_close(l.c0 + l.ct * l.a, sqrt(0.7), 1e-14);
+    check_close(l.variance + l.ct * l.ct * l.s * l.s, 0.3, 1e-14);
+    check_close(l.t, 0.5, 0);
+    for (int t = 0; t < 2; t++) {
+        Level here = schedule_level(&s, t), same = schedule_between(&s, t);
+        check_close(same.a, here.a, 0);
+        check_close(same.c0, here.c0, 1e-14);
+        check_close(same.ct, here.ct, 1e-14);
+        check_close(same.variance, here.variance, 1e-14);
+        check_close(same.log_variance, here.log_variance, 1e-14);
+    }
+    arena_destroy(&a);
+}
+
+/* Noise of 1/4, 1/2 and 3/4 of the variance: s^2/a^2 = 1/3, 1, 3. */
+static void a_geometric_schedule_by_hand(void)
+{
+    Arena a = arena_create();
+    Schedule s = schedule_make(&a, "geometric", 3, 0.25, 0.75);
+    static const double left[] = {0.75, 0.5, 0.25};
+    for (int t = 0; t < 3; t++) check_close(s.alpha_bar[t], left[t], 1e-14);
+    check_close(s.beta[0], 0.25, 1e-15);
+    check_close(gaussian_bound_ends(&s), 0.5 * log(3), 1e-14);
+    arena_destroy(&a);
+}
+
+/* A silent network (z = 0) repeats the forward step in the code's readout and in the last,
+ * and so gains exactly nothing on Gaussian data: the control that the code had as
+ * comments. */
 static const char *silent_name;
 static void silent(void *context, Tape *t, Var *x, const Levels *l, Var **mean,
                    Var **log_variance)
@@ -171,11 +213,14 @@ static void a_silent_network_gains_nothing(void)
     silent_name = "code";
     Reverse r = {silent, NULL};
     check_close(bound_of_beta(beta, NULL, r), 0, single ? 2e-6 : 1e-14);
+    silent_name = "velocity";
+    check_close(bound_of_beta(beta, NULL, r), 0, single ? 2e-6 : 1e-14);
     silent_name = "paper";          /* 1 - beta for sqrt(1 - beta): too fast a decay */
     check(bound_of_beta(beta, NULL, r) < -0.01);
 }
 
 static const Test tests[] = {
+    T(steps_have_levels_between), T(a_geometric_schedule_by_hand),
     T(readouts_by_hand), T(a_silent_network_gains_nothing),
     T(nothing_is_gained_on_gaussian_data), T(its_gradient_is_its_slope),
     T(a_schedule_can_be_learned), T(entropies_lie_within_their_bounds),
