@@ -6,8 +6,9 @@
 
 #include "tensor/error.h"
 
-bool unet_attends(const UNetConfig *c, int height)
+bool unet_attends(const UNetConfig *c, int level)
 {
+    int height = c->height / (c->patch ? c->patch : 1) >> level;
     for (int i = 0; i < MAX_LEVELS && c->attention[i]; i++)
         if (c->attention[i] == height) return true;
     return false;
@@ -94,7 +95,7 @@ static void check_config(const UNetConfig *c)
         int groups = s->groups < most ? s->groups : most;
         int heads = s->head_channels ? channels / s->head_channels : s->heads;
         bool middle = i == c->levels - 1 && !c->no_middle_attention;
-        if (!middle && !unet_attends(c, c->height / c->patch >> i)) heads = 1;
+        if (!middle && !unet_attends(c, i)) heads = 1;
         if (channels < 1 || groups < 1 || channels % groups || heads < 1 || channels % heads)
             fail("level %d of the U-Net has %d * %g = %d channels, which %d groups and %d heads "
                  "must divide", i, c->base, c->mult[i], channels, groups, heads);
@@ -118,7 +119,7 @@ static void init_level(Params *p, Encoder *u, int l)
         const char *name = NAME("down.%d.%d", l, b);
         level->block[b] = res_block_init(p, name, &c->style, (Widths){u->channels, width, E},
                                          RESAMPLE_NONE);
-        level->attends[b] = unet_attends(c, u->height);
+        level->attends[b] = unet_attends(c, l);
         if (level->attends[b])
             level->attention[b] = attention_block_init(p, NAME("%s.attention", name),
                                                        &c->style, width);

@@ -33,7 +33,8 @@ static const char defaults[] =
     "\"AttnDownBlock2D\"], \"up_block_types\": [\"AttnUpBlock2D\", \"AttnUpBlock2D\", "
     "\"AttnUpBlock2D\", \"UpBlock2D\"], \"layers_per_block\": 2, "
     "\"downsample_padding\": 1, \"dropout\": 0, \"act_fn\": \"silu\", "
-    "\"attention_head_dim\": 8, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, "
+    "\"attention_head_dim\": 8, \"attn_norm_num_groups\": null, "
+    "\"norm_num_groups\": 32, \"norm_eps\": 1e-5, "
     "\"resnet_time_scale_shift\": \"default\", \"num_class_embeds\": null, "
     "\"add_attention\": true, \"num_train_timesteps\": null}";
 
@@ -41,8 +42,7 @@ static const char fixed[] =
     "{\"center_input_sample\": false, \"time_embedding_type\": \"positional\", "
     "\"time_embedding_dim\": null, \"mid_block_scale_factor\": 1, "
     "\"downsample_type\": \"conv\", \"upsample_type\": \"conv\", "
-    "\"attn_norm_num_groups\": null, \"class_embed_type\": null, "
-    "\"mid_block_type\": \"UNetMidBlock2D\"}";
+    "\"class_embed_type\": null, \"mid_block_type\": \"UNetMidBlock2D\"}";
 
 /* Which blocks of a list attend: attends[i] for entry i. */
 static void read_types(const Arguments *a, const char *key, const char *plain,
@@ -85,6 +85,17 @@ static void read_widths(const Arguments *a, UNetConfig *c)
     for (int l = 0; l < c->levels; l++) c->mult[l] = (double)width[l] / c->base;
 }
 
+/* The norm before the attention in the middle has as many groups as the others; or none
+ * is there, which is the default where the embedding scales and shifts. */
+static void read_middle_norm(const Arguments *a, UNetConfig *c)
+{
+    static const char key[] = "attn_norm_num_groups";
+    c->bare_middle_attention = argument_is_null(a, key) && c->style.scale_shift;
+    if (!argument_is_null(a, key) && argument_integer(a, key) != c->style.groups)
+        fail("%s: %s %d is not supported; null and norm_num_groups %d are", a->where, key,
+             argument_integer(a, key), c->style.groups);
+}
+
 /* 0 or 1. */
 static int read_bit(const Arguments *a, const char *key)
 {
@@ -118,7 +129,7 @@ static void read_unet(const Arguments *a, PublishedNet *net)
         c->style.head_channels = argument_integer(a, "attention_head_dim");
         if (c->style.head_channels < 1) fail("%s: attention_head_dim is below 1", a->where);
     }
-    c->bare_middle_attention = c->style.scale_shift;
+    read_middle_norm(a, c);
 }
 
 static void write_types(Text *t, const char *key, const UNetConfig *c, bool down)
@@ -127,7 +138,7 @@ static void write_types(Text *t, const char *key, const UNetConfig *c, bool down
     for (int i = 0; i < c->levels; i++) {
         int l = down ? i : c->levels - 1 - i;
         json_put_text(t, NULL, arena_printf(t->arena, "%s%sBlock2D",
-                                            unet_attends(c, c->height >> l) ? "Attn" : "",
+                                            unet_attends(c, l) ? "Attn" : "",
                                             down ? "Down" : "Up"));
     }
     json_close(t);
@@ -143,6 +154,8 @@ static void write_unet(Text *t, const UNetConfig *c)
     json_put_text(t, "act_fn", "silu");
     json_put_bool(t, "add_attention", !c->no_middle_attention);
     arguments_put_count(t, "attention_head_dim", c->style.head_channels, false);
+    bool told = c->style.scale_shift && !c->bare_middle_attention;
+    arguments_put_count(t, "attn_norm_num_groups", told ? c->style.groups : 0, false);
     json_put_integers(t, "block_out_channels", width, c->levels);
     write_types(t, "down_block_types", c, true);
     json_put_integer(t, "downsample_padding", strcmp(c->resample, "conv_even") == 0);

@@ -117,13 +117,12 @@ enum { HEAD = 64 };             /* channels in a head of DhariwalUNet */
 /* Its blocks have channels / 64 heads, rounded down: fewer channels, no attention. */
 static void drop_narrow_attention(UNetConfig *c)
 {
-    int wanted[MAX_LEVELS], kept = 0;
-    memcpy(wanted, c->attention, sizeof wanted);
-    memset(c->attention, 0, sizeof wanted);
+    const UNetConfig told = *c;
+    int kept = 0;
+    memset(c->attention, 0, sizeof c->attention);
     for (int l = 0; l < c->levels; l++) {
         bool wide = unet_channels(c, l) >= HEAD;
-        for (int i = 0; wide && i < MAX_LEVELS; i++)
-            if (wanted[i] == c->height >> l) c->attention[kept++] = wanted[i];
+        if (wide && unet_attends(&told, l)) c->attention[kept++] = c->height >> l;
         c->no_middle_attention = !wide;     /* of the last level */
     }
 }

@@ -152,7 +152,7 @@ void arguments_put_attention(Text *t, const char *key, const UNetConfig *c, bool
 {
     int list[MAX_LEVELS], n = 0;
     for (int l = 0; l < c->levels; l++)
-        if (unet_attends(c, c->height >> l))
+        if (unet_attends(c, l))
             list[n++] = factors ? 1 << l : c->height >> l;
     json_put_integers(t, key, list, n);
 }

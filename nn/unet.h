@@ -81,8 +81,8 @@ UNetConfig unet_defaults(UNetConfig c);
 /* How many entries of mult come before the first 0. */
 int unet_levels(const double mult[MAX_LEVELS]);
 
-/* Are blocks of this height followed by attention? */
-bool unet_attends(const UNetConfig *c, int height);
+/* Are the blocks of a level followed by attention? */
+bool unet_attends(const UNetConfig *c, int level);
 
 /* base * mult[level], rounded down as the papers' code does (mult may be 1/2 or 4/3). */
 int unet_channels(const UNetConfig *c, int level);

@@ -95,16 +95,17 @@ void config_put(Text *t, const char *key, const Config *c)
     json_close(t);
 }
 
-/* Of several ways to say the same, one; and nothing that is without effect. */
+/* Of several ways to say the same, one; and nothing that is without effect.  The heights
+ * with attention are those without patches, which are an entry of their own. */
 static Config simplify(const Config *config)
 {
     Config c = *config;
     UNetConfig *u = &c.unet;
     *u = unet_defaults(*u);
-    int n = 0, height = u->height / u->patch;
+    int n = 0;
     memset(u->attention, 0, sizeof u->attention);
     for (int l = 0; l < u->levels; l++)
-        if (unet_attends(&config->unet, height >> l)) u->attention[n++] = height >> l;
+        if (unet_attends(&config->unet, l)) u->attention[n++] = u->height >> l;
     if (u->style.head_channels) u->style.heads = 1;
     if (c.diffusion_steps == 1000) {            /* a thousand scaled by 1000/T */
         c.rescale_t = false;
@@ -118,6 +119,7 @@ const char *config_difference(const Config *x, const Config *y)
 {
     static const char *const free_to_differ[] = {"preset", "dataset", "init", "loss"};
     Config a = simplify(x), b = simplify(y);
+    const char *list = "";
     for (const Entry *e = entries; strcmp(e->key, "optimizer") != 0; e++) {
         Text p = {.arena = scratch()}, q = {.arena = scratch()};
         bool differ = true;
@@ -125,9 +127,10 @@ const char *config_difference(const Config *x, const Config *y)
         put_entry(&p, NULL, e, &a);
         put_entry(&q, NULL, e, &b);
         if (differ && strcmp(p.bytes, q.bytes) != 0)
-            return arena_printf(scratch(), "%s is %s, not %s", e->key, p.bytes, q.bytes);
+            list = arena_printf(scratch(), "%s%s%s is %s, not %s", list, *list ? "; " : "",
+                                e->key, p.bytes, q.bytes);
     }
-    return NULL;
+    return *list ? list : NULL;
 }
 
 static int in_range(int64_t n, const char *key, const char *where)

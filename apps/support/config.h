@@ -63,8 +63,9 @@ void config_put(Text *t, const char *key, const Config *c);
 /* From that object, strictly; `where` begins the message when something is missing. */
 Config config_parse(Arena *a, Bytes text);
 
-/* The first difference between two networks or their processes, "groups is 8, not 32", or
- * NULL; what only says the same in other words is none.  It is in the scratch arena. */
+/* The differences between two networks or their processes, "patch is 2, not 1; groups is
+ * 8, not 32", or NULL; what only says the same in other words is none.  They are in the
+ * scratch arena. */
 const char *config_difference(const Config *x, const Config *y);
 
 /* Channels of a picture: the network's, half of which are the small picture's if there is
