@@ -80,8 +80,8 @@ sources = $(foreach d,$1,$(wildcard $d/*.c))
 LIBRARY = $(patsubst %.c,$B/%.o,$(call sources,tensor autograd nn diffusion apps/support))
 APPS    = $(patsubst %.c,$B/%.o,$(call sources,apps))
 TESTS   = $(patsubst %.c,$B/%,$(wildcard tests/test_*$(ONLY)*.c))
-HARNESS = $(patsubst %.c,$B/%.o,tests/check.c tests/fuzz/targets.c $(wildcard tests/golden_*.c) \
-            $(EXERCISES))
+HARNESS = $(patsubst %.c,$B/%.o,tests/check.c tests/fuzz/targets.c tests/published_files.c \
+            $(wildcard tests/golden_*.c) $(EXERCISES))
 EXERCISES = $(wildcard tests/solutions_*.c tests/answers.c)    # answers: exercises.h
 BENCH   = $(patsubst %.c,$B/%,$(call sources,bench))
 
@@ -149,8 +149,8 @@ fuzz:
 	@$(MAKE) --no-print-directory FUZZ=1 OMP=0 fuzzed
 
 # The table is tests/coverage's; the tests of these files are run in a build of their own.
-COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint config dataset drift file fuzz image import \
-                  inflate json memory npy options png safetensors safetensors_write)
+COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint config dataset drift export file fuzz image \
+                  import inflate json memory npy options png safetensors safetensors_write)
 covered: $B/drift $(COVERED_TESTS)
 	@find $B -name '*.gcda' -exec rm {} +
 	@DRIFT=$B/drift tests/run $(COVERED_TESTS)

@@ -127,7 +127,8 @@ static void read_unet(const Arguments *a, PublishedNet *net)
                                        "scale_shift")};
     if (!argument_is_null(a, "attention_head_dim")) {
         c->style.head_channels = argument_integer(a, "attention_head_dim");
-        if (c->style.head_channels < 1) fail("%s: attention_head_dim is below 1", a->where);
+        if (c->style.head_channels < 1)
+            fail("%s: attention_head_dim is below 1", a->where);
     }
     read_middle_norm(a, c);
 }

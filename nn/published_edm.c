@@ -29,7 +29,9 @@ static const PublishedNames dhariwal_names = {
     "\"img_resolution\": null, \"in_channels\": null, \"out_channels\": null, " \
     "\"label_dim\": 0, \"augment_dim\": 0, \"channel_mult_emb\": 4, \"dropout\": 0.1, "
 
-static const char fixed[] = "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
+static const char song_fixed[] =
+    "{\"label_dropout\": 0, \"decoder_type\": \"standard\"}";
+static const char dhariwal_fixed[] = "{\"label_dropout\": 0}";
 
 static const char song_defaults[] =
     "{" DEFAULTS "\"model_channels\": 128, \"channel_mult\": [1, 2, 2, 2], "
@@ -140,8 +142,8 @@ static void read_dhariwal(const Arguments *a, PublishedNet *net)
 
 const PublishedClass edm_classes[] = {
     {"SongUNet", "_aux_norm.", "img_resolution", &song_names, read_song, write_song,
-     song_defaults, fixed},
+     song_defaults, song_fixed},
     {"DhariwalUNet", "out_norm.", "img_resolution", &dhariwal_names, read_dhariwal,
-     write_common, dhariwal_defaults, fixed},
+     write_common, dhariwal_defaults, dhariwal_fixed},
     {NULL},
 };

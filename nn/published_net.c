@@ -121,8 +121,8 @@ static void check_numbers(const UNetConfig *c, const char *where)
 {
     const BlockStyle *s = &c->style;
     if (!(s->dropout >= 0 && s->dropout < 1) || !(s->eps > 0))
-        fail("%s: dropout %g and norms with eps %g; want 0 to 1 (not 1), and above 0", where,
-             s->dropout, s->eps);
+        fail("%s: dropout %g and norms with eps %g; want 0 to 1 (not 1), and above 0",
+             where, s->dropout, s->eps);
     for (int l = 0; l < c->levels; l++) {
         double width = c->base * c->mult[l];
         if (!(width >= 1 && width <= WIDEST && c->base <= WIDEST))

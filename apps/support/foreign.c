@@ -250,7 +250,7 @@ static const Json *parse_text(Arena *a, const Text *t, const char *where)
     return json_parse(a, (Bytes){where, (const uint8_t *)t->bytes, t->length});
 }
 
-/* One class and notation of the family; returns why they cannot express the model, or
+/* One class and notation of the family; returns what in the model they cannot express, or
  * NULL. */
 static const char *describe(Arena *a, const struct Family *f, const char *class,
                             const ProcessNotation *notation, const Config *c,
@@ -262,8 +262,7 @@ static const char *describe(Arena *a, const struct Family *f, const char *class,
     if (is_classifier(c)) json_put_text(&text, "pool", c->pool);
     if (c->upsample) json_put_integer(&text, "_upsample", c->upsample);
     json_open_object(f->process ? &process : &text, f->process ? NULL : notation->key);
-    if (!notation->write(f->process ? &process : &text, c))
-        return arena_printf(a, "%s is not how it is trained", notation->key);
+    notation->write(f->process ? &process : &text, c);
     json_close(f->process ? &process : &text);
     json_close(&text);
     *out = (ForeignText){.weights = f->weights, .arguments = f->arguments,
@@ -280,17 +279,20 @@ static const char *describe(Arena *a, const struct Family *f, const char *class,
 ForeignText foreign_describe(Arena *a, const char *family, const Config *c)
 {
     const struct Family *f = find_family(family);
-    const char *reasons = "";
+    const char *shortest = NULL, *nearest = NULL;
     ForeignText text;
     for (const char *const *k = f->classes; *k; k++)
         for (const ProcessNotation *const *n = f->notations; *n; n++) {
-            if (enlarges(*k) != (c->upsample > 0) || classifies(*k) != is_classifier(c))
+            if (enlarges(*k) != (c->upsample > 0) || classifies(*k) != is_classifier(c) ||
+                ((*n)->can_write && !(*n)->can_write(c)))
                 continue;
-            const char *reason = describe(a, f, *k, *n, c, &text);
-            if (!reason) return text;
-            reasons = arena_printf(a, "%s\n  %s: %s", reasons, *k, reason);
+            const char *differ = describe(a, f, *k, *n, c, &text);
+            if (!differ) return text;
+            if (shortest && strlen(differ) >= strlen(shortest)) continue;
+            shortest = differ;
+            nearest = *k;
         }
-    if (!*reasons) fail("%s has no network that does what this model does", family);
-    fail("%s cannot express this model; it is told what it can, and then:%s", family,
-         reasons);
+    if (!nearest) fail("%s has no network that does what this model does", family);
+    fail("%s cannot express this model; its nearest network is %s, but here %s", family,
+         nearest, shortest);
 }

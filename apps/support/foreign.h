@@ -48,8 +48,8 @@ ForeignText foreign_describe(Arena *a, const char *family, const Config *c);
 typedef struct {
     const char *key;        /* the member of the arguments that holds it */
     void (*read)(Config *c, const Json *process, const char *where);
-    /* Appends members to an open object; false if there are no words for it. */
-    bool (*write)(Text *t, const Config *c);
+    void (*write)(Text *t, const Config *c);    /* appends members to an open object */
+    bool (*can_write)(const Config *c);         /* has it words for this?  NULL: always */
 } ProcessNotation;
 
 extern const ProcessNotation diffusers_process;     /* DDPMScheduler */

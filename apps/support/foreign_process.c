@@ -95,7 +95,7 @@ static void read_scheduler(Config *c, const Json *process, const char *where)
     finish(c, where);
 }
 
-static bool write_scheduler(Text *t, const Config *c)
+static void write_scheduler(Text *t, const Config *c)
 {
     json_put_text(t, "_class_name", "DDPMScheduler");
     json_put_number(t, "beta_end", c->beta_last);
@@ -106,10 +106,10 @@ static bool write_scheduler(Text *t, const Config *c)
     json_put_text(t, "prediction_type", find_theirs(predictions, c->prediction));
     json_put_null(t, "trained_betas");
     json_put_text(t, "variance_type", find_theirs(variances, c->variance));
-    return true;
 }
 
-const ProcessNotation diffusers_process = {"_diffusion", read_scheduler, write_scheduler};
+const ProcessNotation diffusers_process = {"_diffusion", read_scheduler, write_scheduler,
+                                           NULL};
 
 /* ---- OpenAI -------------------------------------------------------------------- */
 
@@ -136,7 +136,7 @@ static void read_openai(Config *c, const Json *process, const char *where)
     finish(c, where);
 }
 
-static bool write_openai(Text *t, const Config *c)
+static void write_openai(Text *t, const Config *c)
 {
     json_put_integer(t, "steps", c->diffusion_steps);
     json_put_bool(t, "learn_sigma", strcmp(c->variance, "learned_range") == 0);
@@ -144,10 +144,9 @@ static bool write_openai(Text *t, const Config *c)
     json_put_text(t, "noise_schedule", find_theirs(openai_schedules, c->schedule));
     json_put_bool(t, "predict_xstart", strcmp(c->prediction, "x0") == 0);
     json_put_bool(t, "rescale_timesteps", c->rescale_t);
-    return true;
 }
 
-const ProcessNotation openai_process = {"_diffusion", read_openai, write_openai};
+const ProcessNotation openai_process = {"_diffusion", read_openai, write_openai, NULL};
 
 /* ---- NVlabs -------------------------------------------------------------------- */
 
@@ -188,16 +187,21 @@ static void read_precond(Config *c, const Json *process, const char *where)
     finish(c, where);
 }
 
-static bool write_precond(Text *t, const Config *c)
+static const struct Precond *find_precond(const Config *c)
 {
-    for (const struct Precond *p = preconds; p < preconds + PRECONDS; p++) {
-        if (strcmp(p->conditioning, c->conditioning) != 0 ||
-            strcmp(p->prediction, c->prediction) != 0 ||
-            strcmp(p->variance, c->variance) != 0) continue;
-        json_put_text(t, "_class_name", p->class);
-        return true;
-    }
-    return false;
+    for (const struct Precond *p = preconds; p < preconds + PRECONDS; p++)
+        if (strcmp(p->conditioning, c->conditioning) == 0 &&
+            strcmp(p->prediction, c->prediction) == 0 &&
+            strcmp(p->variance, c->variance) == 0) return p;
+    return NULL;
 }
 
-const ProcessNotation edm_process = {"_precond", read_precond, write_precond};
+static bool has_precond(const Config *c) { return find_precond(c) != NULL; }
+
+static void write_precond(Text *t, const Config *c)
+{
+    json_put_text(t, "_class_name", find_precond(c)->class);
+}
+
+const ProcessNotation edm_process = {"_precond", read_precond, write_precond,
+                                     has_precond};
