@@ -38,14 +38,15 @@ int export_main(int argc, char **argv)
     Arena a = arena_create();
     Model m;
     model_load(&m, run_checkpoint(&a, run), MODEL_ANY, false);
+    if (live && is_classifier(&m.config))
+        fail_usage("--live-weights: of a classifier only the average is used");
     ForeignText text = foreign_describe(&a, family, &m.config);
     Published w = is_classifier(&m.config)
                       ? published_classifier(&a, &text.net, &m.params, &m.classifier)
                       : published_unet(&a, &text.net, &m.params, &m.net);
     folder_make(out);
     published_save(run_path(&a, out, text.weights), &w, m.config.unet.style.taps,
-                   live && !is_classifier(&m.config) ? m.params.value
-                                                  : m.ema.value[0]);
+                   live ? m.params.value : m.ema.value[0]);
     write_text(out, text.arguments, text.arguments_text);
     if (text.process) write_text(out, text.process, text.process_text);
     printf("%s: %zu parameters in %d arrays\n  %s/%s\n", text.net.class, m.params.size,

@@ -5,6 +5,7 @@
 #include "apps/commands.h"
 #include "apps/support/example.h"
 #include "apps/support/graph.h"
+#include "apps/support/pickle.h"
 #include "apps/support/statistics.h"
 #include "tensor/error.h"
 #include "tensor/npy.h"
@@ -122,6 +123,7 @@ int info_main(int argc, char **argv)
     const char *config = NULL;
     if (file_exists(words[0])) {
         Bytes b = file_read(&a, run_checkpoint(&a, words[0]));
+        pickle_refuse(b);
         f = npy_is(b) ? npy_parse(&a, b) : safetensors_parse(&a, b);
         if (safetensors_metadata(&f, "format") &&
             strncmp(safetensors_metadata(&f, "format"), "drift", 5) == 0)

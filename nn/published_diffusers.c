@@ -26,6 +26,7 @@ static const PublishedNames old_names = {
     NAMES, .q = "query", .k = "key", .v = "value", .out = "proj_attn",
 };
 
+/* The last are notes of EMAModel, which keeps the average: nothing follows from them. */
 static const char defaults[] =
     "{\"sample_size\": null, \"in_channels\": 3, \"out_channels\": 3, \"freq_shift\": 0, "
     "\"flip_sin_to_cos\": true, \"block_out_channels\": [224, 448, 672, 896], "
@@ -36,7 +37,10 @@ static const char defaults[] =
     "\"attention_head_dim\": 8, \"attn_norm_num_groups\": null, "
     "\"norm_num_groups\": 32, \"norm_eps\": 1e-5, "
     "\"resnet_time_scale_shift\": \"default\", \"num_class_embeds\": null, "
-    "\"add_attention\": true, \"num_train_timesteps\": null}";
+    "\"add_attention\": true, \"num_train_timesteps\": null, \"decay\": null, "
+    "\"min_decay\": null, \"inv_gamma\": null, \"power\": null, "
+    "\"optimization_step\": null, \"update_after_step\": null, "
+    "\"use_ema_warmup\": null}";
 
 static const char fixed[] =
     "{\"center_input_sample\": false, \"time_embedding_type\": \"positional\", "

@@ -40,7 +40,7 @@ static Dtype read_type(const char *dict, const char *path)
     for (int i = 0; i < TYPES; i++)
         if (*at == '\'' && strncmp(at + 1, types[i].descr, 3) == 0 && at[4] == '\'')
             return types[i].dtype;
-    fail("%s: elements of type %.6s are not supported", path, at);
+    fail("%s: elements of type %.*s are not supported", path, (int)strcspn(at, ","), at);
 }
 
 /* "(2, 3)", "(2,)" or "()"; fills dim and count. */

@@ -184,6 +184,8 @@ static void what_a_family_cannot_say_is_not_exported(void)
                 "export @/patched --to adm --out @/no");
     check_drift(2, "there are diffusers, adm and edm",
                 "export @/iddpm-run --to keras --out @/no");
+    check_drift(2, "--live-weights: of a classifier",
+                "export @/digits-run --to adm --live-weights --out @/no");
     check_drift(2, "usage: drift export", "export @/iddpm-run --to adm");
     check(!file_exists(IN_FOLDER("@/no")));
 }

@@ -59,11 +59,10 @@ static void check_family(const char *folder, const char *class, const char *conf
     check_convolution(folder, "ema.up.0.2.conv2.weight", last);
 }
 
-/* What is not said has the library's defaults: 8 channels a head, padding on both sides.
- */
+/* What is not said has the library's defaults: heads of 8, padding on both sides. */
 static const char brief[] =
-    "{\"_class_name\": \"UNet2DModel\", \"sample_size\": 28, \"in_channels\": 1, "
-    "\"out_channels\": 1, \"block_out_channels\": [32, 64, 32], "
+    "{\"_class_name\": \"UNet2DModel\", \"decay\": 0.9999, \"sample_size\": 28, "
+    "\"in_channels\": 1, \"out_channels\": 1, \"block_out_channels\": [32, 64, 32], "
     "\"down_block_types\": [" DOWN ", \"AttnDownBlock2D\", " DOWN "], "
     "\"up_block_types\": [" UP ", \"AttnUpBlock2D\", " UP "]}";
 
@@ -81,7 +80,7 @@ static void google_ddpm_cifar10_32_is_imported(void)
     check_family("cifar", "UNet2DModel", cifar, 32, 35746307, 328);
 }
 
-/* In the layout of a pipeline. */
+/* In the layout of a pipeline; without a scheduler its class's defaults. */
 static void the_files_may_be_in_unet_and_scheduler(void)
 {
     put_network("pipe", "UNet2DModel", brief, 28);
@@ -89,6 +88,8 @@ static void the_files_may_be_in_unet_and_scheduler(void)
                                "config.json unet && mv scheduler_* scheduler")), 0);
     check_drift(0, "fixed_large", "import @/pipe --out @/pipe-run");
     check_drift(0, "fixed_large", "import @/pipe/unet --out @/unet-run");
+    check_int(system(IN_FOLDER("rm @/pipe/scheduler/scheduler_config.json")), 0);
+    check_drift(0, "linear, eps, fixed_small", "import @/pipe --out @/default-run");
 }
 
 /* Old names come back as new ones; the weights are the same. */

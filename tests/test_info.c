@@ -47,6 +47,8 @@ static void broken_files_get_a_sentence(void)
     file_write(in_folder("d.bin"), odd, sizeof odd - 1);
     check_drift(1, "cut short", "info %s/c.npy", t);
     check_drift(1, "is not a safetensors file", "info %s/d.bin", t);
+    file_write(in_folder("e.pt"), "PK\3\4.....e/data.pkl", 20);
+    check_drift(1, "apps/README.md tells how", "info %s/e.pt", t);
 }
 
 /* Dhariwal & Nichol 2021, tables 11 to 13, to the last parameter. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apps/support/pickle.h"
 #include "apps/support/run.h"
 #include "nn/published_class.h"
 #include "tensor/error.h"
@@ -72,12 +73,6 @@ static bool ends_in(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static noreturn void refuse_pickle(const char *path)
-{
-    fail("%s is a Python pickle, which can run any code when it is read, so drift never "
-         "does; apps/README.md tells how to turn it into .safetensors", path);
-}
-
 static const char *find_weights(Arena *a, const char *path)
 {
     static const char *const names[] = {
@@ -93,18 +88,14 @@ static const char *find_weights(Arena *a, const char *path)
     for (int i = 0; i < count; i++)
         for (size_t k = 0; k < sizeof pickles / sizeof *pickles; k++)
             if (ends_in(list[i], pickles[k]))
-                refuse_pickle(arena_printf(a, "%s/%s", path, list[i]));
+                pickle_fail(arena_printf(a, "%s/%s", path, list[i]));
     fail("%s holds no %s; name the .safetensors file itself", path, names[0]);
 }
 
-/* PyTorch's files are a zip ("PK"), or a bare pickle of protocol 2 or later, whose first
- * two bytes may also be those of a header's length: then { follows. */
 static SafeTensors read_weights(Arena *a, const char *path)
 {
     Bytes b = file_read(a, path);
-    bool zip = b.size > 8 && memcmp(b.data, "PK\3\4", 4) == 0;
-    if (zip || (b.size > 8 && b.data[0] == 0x80 && b.data[1] <= 5 && b.data[8] != '{'))
-        refuse_pickle(path);
+    pickle_refuse(b);
     return safetensors_parse(a, b);
 }
 
