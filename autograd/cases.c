@@ -57,7 +57,8 @@ static Padding padding(const int *o) { return (Padding){o[0], o[1], o[2], o[3]};
 
 CALL(call_conv2d, conv2d(t, in[0], in[1], in[2], o[0], padding(o + 1)))
 CALL(call_conv2d_onto, conv2d_onto(t, in[3], in[0], in[1], in[2], o[0], padding(o + 1)))
-CALL(conv2d_onto_itself, conv2d_onto(t, in[0], in[0], in[1], NULL, 1, (Padding){1, 1, 1, 1}))
+CALL(conv2d_onto_itself,
+     conv2d_onto(t, in[0], in[0], in[1], NULL, 1, (Padding){1, 1, 1, 1}))
 CALL(call_attention, attention(t, in[0], in[1], in[2], o[0]))
 CALL(self_attention, attention(t, in[0], in[0], in[0], o[0]))
 CALL(call_average_pool, average_pool(t, in[0], o[0], o[1], o[2]))
@@ -158,7 +159,8 @@ const Case cases[] = {
     {"conv2d", call_conv2d, {S(2, 3, 3, 3), S(4, 1, 1, 3), S(4)}, {1}, 7},
     {"conv2d", call_conv2d, {S(2, 3, 3, 1), S(1, 5, 5, 1), S(1)}, {1, 2, 2, 2, 2}, 7},
     {"conv2d", call_conv2d, {S(1, 5, 4, 8), S(8, 3, 3, 8), S(8)}, {1, 1, 1, 1, 1}, 7},
-    {"conv2d", call_conv2d, {S(2, 4, 3, 3), S(5, 3, 3, 3), S(2, 1, 1, 5)}, {1, 1, 1, 1, 1}, 7},
+    {"conv2d", call_conv2d,
+     {S(2, 4, 3, 3), S(5, 3, 3, 3), S(2, 1, 1, 5)}, {1, 1, 1, 1, 1}, 7},
     {"conv2d", call_conv2d, {S(2, 4, 5, 3), S(4, 1, 5, 3), S(4)}, {1, 0, 0, 2, 2}, 7},
     {"conv2d", call_conv2d, {S(2, 6, 4, 2), S(3, 3, 2, 2), S(3)}, {2, 1, 0, 0, 1}, 7},
     {"conv2d_onto", call_conv2d_onto,

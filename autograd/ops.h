@@ -188,8 +188,9 @@ Var *resample_up(Tape *t, Var *x, const Real taps[], int n, int pad);
 Var *average_pool(Tape *t, Var *x, int K, int stride, int pad);
 Var *max_pool(Tape *t, Var *x, int K, int stride, int pad);
 
-/* Bilinear.  x [N, h, w, C], y [N, H, W, C].  A pixel's number says where its centre is if
- * `centre` is 1/2 (as in PyTorch), its upper left corner if it is 0 (TensorFlow 1). */
+/* Bilinear.  x [N, h, w, C], y [N, H, W, C].  Laid over each other the images agree in
+ * their middles if `centre` is 1/2 (as in PyTorch), in their upper left corners if it is
+ * 0 (as in TensorFlow 1). */
 Var *resize(Tape *t, Var *x, int H, int W, double centre);
 
 /* ---- losses ------------------------------------------------------------------------ */

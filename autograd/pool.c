@@ -3,8 +3,8 @@
  *     average_pool   y = 1/n sum of x      dx += dy / n
  *     max_pool       y = max of x          dx += dy at the largest, the first of equals
  *
- * over the x[h stride - pad + i][w stride - pad + j], i, j < K, that lie inside the image,
- * of which there are n; channel by channel. */
+ * over those x[h stride - pad + i][w stride - pad + j], i, j < K, that lie inside the
+ * image.  There are n of them.  Channel by channel. */
 #include "autograd/ops.h"
 #include "tensor/error.h"
 

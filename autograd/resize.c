@@ -1,5 +1,5 @@
-/* Bilinear resizing.  Both images lie on the same picture, where pixel h is at h + centre:
- * output pixel h looks at the input at
+/* Bilinear resizing.  Both images are laid over the same picture; the place of pixel h is
+ * h + centre.  So output pixel h looks at the input at
  *
  *     u = max((h + centre) H/OH - centre, 0),   i = floor(u),   r = u - i
  *     y[h] = (1 - r) x[i] + r x[min(i + 1, H - 1)]

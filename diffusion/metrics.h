@@ -1,6 +1,6 @@
 /* How good are the samples?  Distances between two sets of images, each image known by a
- * vector of D features (in the papers: of an Inception network, which is not part of this
- * course; any features will do, even pixels, to see how the measures behave).
+ * vector of D features (in the papers: of an Inception network, nn/inception.h; any
+ * features will do, even pixels, to see how the measures behave).
  *
  *     Frechet distance     of two Gaussians with the sets' means m and covariances S
  *                          (Heusel 2017; FID with Inception's features):

@@ -15,8 +15,7 @@ bool winograd_fits(const Convolution *g)
     int rows = (g->H + OUT - 1) / OUT * OUT, columns = (g->W + OUT - 1) / OUT * OUT;
     return g->KH == TAPS && g->KW == TAPS && g->stride == 1 && g->top == 1 &&
            g->left == 1 && g->OH == g->H && g->OW == g->W && g->C % LANES == 0 &&
-           g->O % LANES == 0 &&
-           rows * columns <= 2 * g->H * g->W;
+           g->O % LANES == 0 && rows * columns <= 2 * g->H * g->W;
 }
 
 /* ---- the transforms ------------------------------------------------------------------

@@ -34,9 +34,10 @@ void judge_open(Judge *j, Arena *a, const char *path, const char *dataset,
                 const Pictures *like);
 void judge_close(Judge *j);
 
-/* Of N pictures: what the last layer reads, [N, D]; the first 7 channels of a map, [N, M],
- * which know where something is (spatial Frechet distance; the paper's of 17 x 17, of
- * ours the bottom); and the class probabilities, [N, K]. */
+/* Of N pictures: what the last layer reads, [N, D]; the first 7 channels of a map,
+ * [N, M], which know where something is (spatial Frechet distance; the paper's map is of
+ * 17x17, that of our small networks the bottom, 7x7 or 4x4); and the class
+ * probabilities, [N, K]. */
 typedef struct { Features pool, map, probability; } Seen;
 
 /* Looks at the pictures; the arena owns the result. */
