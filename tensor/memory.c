@@ -17,7 +17,7 @@ static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* ---- the door: the only place that asks the system for memory ---------------------- */
 
-static size_t committed, committed_peak;
+static size_t committed;
 
 static size_t machine_memory(void)
 {
@@ -58,11 +58,7 @@ static void region_commit(Region *r, size_t bytes)
     madvise(r->base + r->committed, grow, MADV_HUGEPAGE);
 #endif
     r->committed += grow;
-    size_t now = __atomic_add_fetch(&committed, grow, __ATOMIC_RELAXED);
-    size_t peak = __atomic_load_n(&committed_peak, __ATOMIC_RELAXED);
-    while (now > peak &&
-           !__atomic_compare_exchange_n(&committed_peak, &peak, now, true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    __atomic_add_fetch(&committed, grow, __ATOMIC_RELAXED);
 }
 
 static void region_release(Region *r)
@@ -73,7 +69,6 @@ static void region_release(Region *r)
 }
 
 size_t memory_committed(void) { return __atomic_load_n(&committed, __ATOMIC_RELAXED); }
-size_t memory_peak(void) { return __atomic_load_n(&committed_peak, __ATOMIC_RELAXED); }
 
 size_t memory_resident_peak(void)
 {
