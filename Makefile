@@ -6,7 +6,7 @@
 # make mutants    plant faults one by one: do the tests notice?      make mutants ONLY=nn/
 # make torture    kill it, fill its disk, take its memory: what survives?
 # make fuzz       damaged files for every reader     make fuzz MINUTES=10 ONLY=png
-# make coverage   which lines of readers and checkpoints do the tests reach?
+# make coverage   which lines and branches do the tests reach?
 # make layers     prove that no layer includes a header of a later one
 # make bench      time the kernels and a step
 # make bench-growth   a step at many sizes: batch, pixels, channels, threads
@@ -71,7 +71,7 @@ ifeq ($(FUZZ),1)
 endif
 ifeq ($(COVERAGE),1)
   CFLAGS += --coverage
-  OPTIMISE := -O1
+  OPTIMISE := -O1 -Wno-maybe-uninitialized      # which sees less at -O1 than at -O3
   B := $B-coverage
 endif
 CFLAGS += $(OPTIMISE)
@@ -149,12 +149,10 @@ fuzzed: $B/tests/fuzz/drive
 fuzz:
 	@$(MAKE) --no-print-directory FUZZ=1 OMP=0 fuzzed
 
-# The table is tests/coverage's; the tests of these files are run in a build of their own.
-COVERED_TESTS = $(addprefix $B/tests/test_,checkpoint config dataset drift export file fuzz image \
-                  import inflate json memory npy options png safetensors safetensors_write)
-covered: $B/drift $(COVERED_TESTS)
+# The table is tests/coverage's; the tests are run in a build of their own.
+covered: $B/drift $(TESTS) $(COMPARED)
 	@find $B -name '*.gcda' -exec rm {} +
-	@DRIFT=$B/drift tests/run $(COVERED_TESTS)
+	@DRIFT=$B/drift tests/run $(TESTS) $(COMPARED:%="% $(GOLDEN) $(FINISHED)")
 	@tests/coverage $B
 coverage:
 	@$(MAKE) --no-print-directory COVERAGE=1 OMP=0 covered

@@ -28,7 +28,8 @@ void embedding_waves(Real *out, const char *name, const double *t, int N, int di
 {
     const struct Waves *kind = find_kind(name);
     int half = dim / 2, first = kind->cosines_first ? half : 0;
-    require(half > kind->missing, "an embedding of %d numbers", dim);
+    if (half <= kind->missing)
+        fail("an embedding by %s of %d numbers; want more", name, dim);
     for (int n = 0; n < N; n++, out += dim) {
         for (int i = 0; i < half; i++) {
             double f = kind->random ? 2 * 3.14159265358979323846 * (double)frequency[i]

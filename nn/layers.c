@@ -58,8 +58,8 @@ Var *conv2d_forward(Pass *pass, const Conv2d *l, Var *x)
 GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,
                           double eps)
 {
-    require(channels % groups == 0, "%s: %d groups do not divide %d channels", name,
-            groups, channels);
+    if (channels % groups)
+        fail("%s: %d groups do not divide %d channels", name, groups, channels);
     return (GroupNorm){
         .gamma = params_add(p, SHAPE(channels), ones, "%s.gamma", name),
         .beta = params_add(p, SHAPE(channels), zeros, "%s.beta", name),

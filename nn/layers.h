@@ -24,7 +24,7 @@ Var *conv2d_forward_plus(Pass *pass, const Conv2d *l, Var *x, Var *word, Var *re
 
 typedef struct { int gamma, beta, groups; double eps; } GroupNorm;
 
-/* Dies unless groups divides channels. */
+/* Fails unless groups divides channels. */
 GroupNorm group_norm_init(Params *p, const char *name, int channels, int groups,
                           double eps);
 Var *group_norm_forward(Pass *pass, const GroupNorm *l, Var *x);

@@ -163,10 +163,9 @@ static void sync_folder_of(const char *path)
 {
     Arena *a = scratch();
     size_t mark = arena_mark(a);
-    char *folder = arena_printf(a, "%s", path), *slash = strrchr(folder, '/');
-    if (slash == folder) slash[1] = 0;
-    else if (slash) *slash = 0;
-    int fd = open(slash ? folder : ".", O_RDONLY);
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path + 1) : 0;
+    int fd = open(arena_printf(a, "%.*s.", length, path), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {          /* not every file system lets a folder be opened and synced */
         if (!sync_to_disk(fd) && errno != EINVAL) cannot_write(path, errno);
         close(fd);

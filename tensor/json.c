@@ -259,6 +259,9 @@ const Json *json_find(const Json *object, const char *key)
 const Json *json_get(const Json *object, const char *key, JsonKind kind,
                      const char *where)
 {
+    if (object->kind != JSON_OBJECT)
+        fail("%s: an object with \"%s\" was expected, found %s", where, key,
+             kind_names[object->kind]);
     const Json *m = json_find(object, key);
     if (!m) fail("%s: \"%s\" is missing, %s was expected", where, key, kind_names[kind]);
     if (m->kind != kind)

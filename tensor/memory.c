@@ -17,7 +17,7 @@ static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* ---- the door: the only place that asks the system for memory ---------------------- */
 
-static size_t committed, committed_peak;
+static size_t committed;
 
 static size_t machine_memory(void)
 {
@@ -50,7 +50,7 @@ static void region_commit(Region *r, size_t bytes)
 {
     if (bytes <= r->committed) return;
     size_t grow = round_up(bytes - r->committed, STEP);
-    if (bytes > r->reserved || grow > r->reserved - r->committed ||
+    if (bytes > r->reserved ||
         mprotect(r->base + r->committed, grow, PROT_READ | PROT_WRITE) != 0)
         fail("out of memory: wanted %zu MiB more on top of the %zu MiB in use; "
              "try a smaller batch or a smaller network", grow >> 20, committed >> 20);
@@ -58,11 +58,7 @@ static void region_commit(Region *r, size_t bytes)
     madvise(r->base + r->committed, grow, MADV_HUGEPAGE);
 #endif
     r->committed += grow;
-    size_t now = __atomic_add_fetch(&committed, grow, __ATOMIC_RELAXED);
-    size_t peak = __atomic_load_n(&committed_peak, __ATOMIC_RELAXED);
-    while (now > peak &&
-           !__atomic_compare_exchange_n(&committed_peak, &peak, now, true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+    __atomic_add_fetch(&committed, grow, __ATOMIC_RELAXED);
 }
 
 static void region_release(Region *r)
@@ -73,7 +69,6 @@ static void region_release(Region *r)
 }
 
 size_t memory_committed(void) { return __atomic_load_n(&committed, __ATOMIC_RELAXED); }
-size_t memory_peak(void) { return __atomic_load_n(&committed_peak, __ATOMIC_RELAXED); }
 
 size_t memory_resident_peak(void)
 {
@@ -201,15 +196,15 @@ static void list_remove(Pool *p, Block *b)
     else p->free = b->next;
 }
 
-/* Cuts b down to `size` bytes; what is left over becomes a free block. */
+/* Cuts b, which was free and so has a right neighbour, down to `size` bytes; what is left
+ * over becomes a free block. */
 static void split(Pool *p, Block *b, size_t size)
 {
     if (b->size < size + 2 * ALIGN) return;
-    Block *right = right_of(p, b), *rest = (Block *)((char *)b + ALIGN + size);
+    Block *rest = (Block *)((char *)b + ALIGN + size);
+    right_of(p, b)->left = rest;
     *rest = (Block){.size = b->size - size - ALIGN, .left = b};
     b->size = size;
-    if (right) right->left = rest;
-    else p->last = rest;
     list_add(p, rest);
 }
 

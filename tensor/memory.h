@@ -71,9 +71,8 @@ void pool_free(Pool *p, void *memory);      /* NULL is allowed */
 void pool_reset(Pool *p);                   /* frees every block, keeps the pages */
 void pool_destroy(Pool *p);
 
-/* Bytes made usable through the door: now, and at most so far. */
+/* Bytes made usable through the door. */
 size_t memory_committed(void);
-size_t memory_peak(void);
 
 /* The most memory the process ever had resident, as the system counts it (bytes). */
 size_t memory_resident_peak(void);

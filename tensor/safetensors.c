@@ -99,9 +99,10 @@ void safetensors_reorder(void *out, const void *in, size_t count, size_t size,
 {
     uint8_t *to = out;
     const uint8_t *from = in;
-    for (size_t i = 0; i < count * size; i += size)
-        for (size_t k = 0; k < size; k++)
-            to[i + k] = from[i + (highest_first ? size - 1 - k : k)];
+    if (!highest_first) memcpy(out, in, count * size);
+    else
+        for (size_t i = 0; i < count * size; i += size)
+            for (size_t k = 0; k < size; k++) to[i + k] = from[i + size - 1 - k];
 }
 
 void safetensors_to_host(const SafeEntry *entry, void *out)

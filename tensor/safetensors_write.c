@@ -69,19 +69,17 @@ static Text make_header(Arena *a, const SafeEntry entries[], int count,
     return t;
 }
 
-/* Hands the array's numbers on as the file has them: lowest byte first. */
+/* Hands the array's numbers on as the file has them, lowest byte first, in pieces. */
 static void pour(const SafeEntry *e, void (*take)(void *, const void *, size_t), void *to)
 {
-    size_t count = count_elements(e), size = dtype_size(e->dtype);
+    enum { PIECE = 4096 };
+    uint8_t piece[PIECE];
     const uint8_t *data = e->data;
-    if (!host_has_highest_first()) {
-        take(to, data, count * size);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint8_t number[8];
-        safetensors_reorder(number, data + i * size, 1, size, true);
-        take(to, number, size);
+    size_t size = dtype_size(e->dtype), left = count_elements(e) * size, n;
+    for (; left; left -= n, data += n) {
+        n = left < PIECE ? left : PIECE;
+        safetensors_reorder(piece, data, n / size, size, host_has_highest_first());
+        take(to, piece, n);
     }
 }
 

@@ -76,10 +76,17 @@ static void a_file_without_a_sum_is_read(void)
         {.name = "model.bias", .dtype = DTYPE_REAL, .rank = 1, .dim = {3}, .data = numbers},
         f.other,
     };
-    safetensors_write(path, entries, 3, &(SafeMeta){"format", "pt"}, 1);
+    static const SafeMeta metadata[] = {{"format", "pt"}, {"made", "elsewhere"}};
+    for (int first = 0; first < 2; first++) {       /* one that says so, one that does not */
+        f.params.value[0] = 0;
+        safetensors_write(path, entries, 3, metadata + first, 1);
+        f.bytes = file_read(&f.arena, path);
+        load(&f);
+        check_close((double)f.params.value[0], 1, 0);
+    }
+    safetensors_write(path, entries, 3, &(SafeMeta){"format", "drift 2"}, 1);
     f.bytes = file_read(&f.arena, path);
-    load(&f);
-    check_close((double)f.params.value[0], 1, 0);
+    check_stops(load, &f, "its checksum should be there and is");
     tear_down(&f);
 }
 
@@ -91,6 +98,9 @@ static void what_does_not_fit_is_told(void)
     check_stops(load, &f, "want the array counts of 4 bytes, found none");
     f.other.name = "count";
     f.other.dtype = DTYPE_I64;
+    check_stops(load, &f, "of 8 bytes, found one of another type or size");
+    f.other.dtype = DTYPE_I32;
+    f.other.rank = 1, f.other.dim[0] = 2;
     check_stops(load, &f, "of 8 bytes, found one of another type or size");
     f.parts.other_count = 0;
     check_stops(load, &f, "holds 1 arrays that this model does not have");
@@ -126,6 +136,20 @@ static void save_again(void *argument)
     checkpoint_save(f->bytes.path, &f->params, &f->parts, NULL, 0);
 }
 
+/* In half precision, and without a text to go with it.  1 + 2^-11 is 1 there. */
+static void halves_are_read_back(void)
+{
+    Fixture f;
+    set_up(&f);
+    f.parts.half = true, f.parts.other_count = 0;
+    for (int i = 0; i < 9; i++) f.params.value[i] = i % 2 ? (Real)(1 + 0x1p-11) : -2;
+    save_again(&f);
+    f.bytes = file_read(&f.arena, f.bytes.path);
+    load(&f);
+    for (int i = 0; i < 9; i++) check_close((double)f.params.value[i], i % 2 ? 1 : -2, 0);
+    tear_down(&f);
+}
+
 static void what_is_not_finite_is_not_written(void)
 {
     static const double bad[] = {NAN, INFINITY, -INFINITY};
@@ -142,7 +166,8 @@ static void what_is_not_finite_is_not_written(void)
 
 static const Test tests[] = {
     T(one_bit_is_noticed), T(a_file_without_a_sum_is_read), T(what_does_not_fit_is_told),
-    T(another_model_is_refused), T(what_is_not_finite_is_not_written),
+    T(another_model_is_refused), T(halves_are_read_back),
+    T(what_is_not_finite_is_not_written),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -1,5 +1,6 @@
-/* A configuration from a file: every entry is there, of its kind and within its limits,
- * or the network it describes is refused, before anything is allocated for it. */
+/* A configuration from a file: every entry is known, of its kind and within its limits,
+ * and none is missing but those that may; or the network it describes is refused, before
+ * anything is allocated for it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,10 +27,26 @@ static const char *change(const char *key, const char *value)
     return TEXT("%.*s%s%s", (int)(old - text), text, value, end);
 }
 
+/* The seed without the entry. */
+static const char *leave_out(const char *key)
+{
+    const char *text = seed(), *at = strstr(text, TEXT("\"%s\":", key));
+    const char *end = strchr(at, ':') + 1;
+    end = *end == '[' ? strchr(end, ']') + 1 : end + strcspn(end, ",}");
+    if (*end == ',') end++;
+    else at--;                                  /* the comma before the last */
+    return TEXT("%.*s%s", (int)(at - text), text, end);
+}
+
+static Config parse(const char *text)
+{
+    return config_parse(&arena, (Bytes){"c.json", (const uint8_t *)text, strlen(text)});
+}
+
 static void build(void *text)
 {
     Params p = params_create();
-    Config c = config_parse(&arena, (Bytes){"c.json", text, strlen(text)});
+    Config c = parse(text);
     unet_init(&p, &c.unet);
     params_destroy(&p);
 }
@@ -39,19 +56,52 @@ static void check_refused(const char *key, const char *value, const char *words)
     check_stops(build, (char *)change(key, value), words);
 }
 
-static void every_entry_is_needed_and_has_its_kind(void)
+/* Without it a checkpoint from before there was a choice of pools, or of flips, ... */
+static bool may_lack(const char *key)
+{
+    static const char choices[] =
+        " attention_up_last no_middle_attention bare_middle_attention pyramid augment"
+        " class_first scale_shift project_resampled rescale_t no_clip weight_decay repair"
+        " ema_ramp micro_batch label_dropout augment_chance flip crop pool clean shrink"
+        " upsample ";
+    return strstr(choices, TEXT(" %s ", key)) != NULL;
+}
+
+static void every_entry_has_its_kind_and_none_is_unknown(void)
 {
     const char *text = seed();
-    int entries = 0;
+    int entries = 0, choices = 0;
     Bytes bytes = {"c.json", (const uint8_t *)text, strlen(text)};
     const Json *c = json_parse(&arena, bytes);
     for (const Json *e = c->child; e; e = e->next, entries++) {
-        check_refused(e->name, NULL, TEXT("c.json: \"%s\" is missing", e->name));
+        choices += may_lack(e->name);
+        check_refused(e->name, NULL, may_lack(e->name)
+                      ? TEXT("c.json: \"_%s\" is unknown here", e->name)
+                      : TEXT("c.json: \"%s\" is missing", e->name));
         check_refused(e->name, "null", TEXT("c.json: \"%s\" is null", e->name));
         check_refused(e->name, "{}", TEXT("c.json: \"%s\" is an object", e->name));
     }
+    check_int(choices, 22);
     check(entries > 60);
-    build((char *)text);
+    check_stops(build, "[]", "an object with \"preset\" was expected");
+}
+
+/* What is written again says 0, false or "" for each choice that was not there. */
+static void a_choice_that_is_missing_was_not_made(void)
+{
+    static const struct { const char *key, *chosen, *not_made; } rows[] = {
+        {"flip", "true", "\"flip\":false"}, {"pool", "\"spatial\"", "\"pool\":\"\""},
+        {"shrink", "2", "\"shrink\":0"}, {"ema_ramp", "0.5", "\"ema_ramp\":0,"},
+    };
+    for (int i = 0; i < NELEM(rows); i++) {
+        Config chosen = parse(change(rows[i].key, rows[i].chosen));
+        Config lacking = parse(leave_out(rows[i].key));
+        Text with = {.arena = &arena}, without = {.arena = &arena};
+        config_put(&with, NULL, &chosen);
+        config_put(&without, NULL, &lacking);
+        check(!strstr(with.bytes, rows[i].not_made));
+        check(strstr(without.bytes, rows[i].not_made) != NULL);
+    }
 }
 
 static void numbers_have_limits(void)
@@ -65,6 +115,7 @@ static void numbers_have_limits(void)
         {"lr", "1e999", "too large for a double"},
         {"mult", "[1,1e300]", "level 1 of the U-Net has 4 * 1e+300"},
         {"mult", "[1,1,1,1,1,1,1,1,1]", "has 9 numbers, at most 8"},
+        {"mult", "[1,4]", "norm1: 8 groups do not divide 20 channels"},
         {"mult", "[]", "0 levels"}, {"mult", "[0.1]", "0 channels"},
         {"mult", "[\"1\"]", "\"mult\"[0] is not a number"},
         {"attention", "[16777217]", "want 0 to"}, {"attention", "[-1]", "want 0 to"},
@@ -76,6 +127,7 @@ static void numbers_have_limits(void)
         {"channels", "1025", "1 to 1024 are"}, {"out_channels", "0", "1 to 1024 are"},
         {"first", "8193", "1 to 8192 are"}, {"classes", "1048577", "0 to 1.04858e+06"},
         {"groups", "0", "1 to 8192 are"}, {"heads", "0", "1 to 8192 are"},
+        {"groups", "3", "3 groups and 1 heads must divide"},
         {"heads", "3", "heads must divide"},
         {"taps", "5", "2 to 4 are"},
         {"taps", "3", "3 taps"},
@@ -87,7 +139,8 @@ static void numbers_have_limits(void)
 }
 
 static const Test tests[] = {
-    T(every_entry_is_needed_and_has_its_kind), T(numbers_have_limits),
+    T(every_entry_has_its_kind_and_none_is_unknown),
+    T(a_choice_that_is_missing_was_not_made), T(numbers_have_limits),
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* Data sets: the bundled MNIST, small ones written here in every format, broken ones. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,6 +116,17 @@ static void finds_the_bundled_files_from_elsewhere(void)
     }
 }
 
+/* The program alone, where its source is not, says what it misses. */
+static void a_lone_program_asks_for_the_data(void)
+{
+    static const char alone[] =
+        "alone() { d=$(mktemp -d) && cp $1 $d/drift && shift && (cd $d && ./drift $*); "
+        "code=$?; rm -r $d; return $code; }; alone";
+    const char *output;
+    check_int(drift_run(&output, alone, "train mnist"), 1);
+    check(strstr(output, "apps/data/mnist, which comes with the program, was not found"));
+}
+
 /* ---- the other formats ----------------------------------------------------------- */
 
 static void loads_idx_files(void)
@@ -131,8 +143,43 @@ static void loads_idx_files(void)
     d = dataset_load(&arena, arena_printf(&arena, "%s//", folder), NULL, DATASET_TEST);
     check_text(d.name, "small");
     check(d.count == 1 && d.pixels[0] == 77 && d.labels == NULL && d.classes == 0);
-    d = dataset_load(&arena, arena_printf(&arena, "%s/.", folder), NULL, DATASET_TEST);
-    check_text(d.name, "small");
+    static const char *const ends[] = {"%s/.", "%s/../small", "%s/inner/.."};
+    folder_make(arena_printf(&arena, "%s/inner", folder));
+    for (int i = 0; i < NELEM(ends); i++) {
+        char path[4096];
+        snprintf(path, sizeof path, ends[i], folder);
+        check_text(dataset_load(&arena, path, NULL, DATASET_TEST).name, "small");
+    }
+}
+
+/* From inside, where the path has no slash. */
+static void a_folder_here_has_its_name(void)
+{
+    char here[4096], *folder = make_idx("bare");
+    check(getcwd(here, sizeof here) != NULL && chdir(folder) == 0);
+    check_text(dataset_load(&arena, ".", NULL, DATASET_TRAIN).name, "bare");
+    check(chdir("..") == 0);
+    check_text(dataset_load(&arena, "bare", NULL, DATASET_TRAIN).name, "bare");
+    check(chdir(here) == 0);
+}
+
+/* By its name alone, before it is opened. */
+static void a_file_is_known_by_its_name(void)
+{
+    static const struct { const char *name; bool idx, cifar, pictures; } rows[] = {
+        {"train-images-idx3-ubyte", true, false, false},
+        {"t10k-images-idx3-ubyte.gz", true, false, false},
+        {"train-images-idx3-ubyte.zip", false, false, false},
+        {"data_batch_1.bin", false, true, false}, {"test_batch.bin", false, true, false},
+        {"data_batch_1", false, false, false}, {"data_batch_1.txt", false, false, false},
+        {"x.png", false, false, true}, {"x.PNG", false, false, true},
+        {"png", false, false, false}, {"x.pngs", false, false, false},
+    };
+    for (int i = 0; i < NELEM(rows); i++) {
+        check_int(idx_has(rows[i].name), rows[i].idx);
+        check_int(cifar_has(rows[i].name), rows[i].cifar);
+        check_int(pictures_has(rows[i].name), rows[i].pictures);
+    }
 }
 
 static void loads_cifar_batches(void)
@@ -230,7 +277,8 @@ static void makes_dead_leaves(void)
     double sum = 0, square = 0, alike = 0;
     for (size_t i = 0; i < size; i++) {
         double x = test.pixels[i];
-        sum += x, square += x * x, alike += i % 32 && test.pixels[i - 1] == test.pixels[i];
+        sum += x, square += x * x;
+        alike += i % 32 && test.pixels[i - 1] == test.pixels[i];
     }
     check_close(sum / (double)size, 127.5, 0.02);           /* greys are uniform */
     check_close(square / (double)size - 127.5 * 127.5, 65535 / 12.0, 0.04);
@@ -327,13 +375,22 @@ static void refuses_broken_batches(void)
     check_refused(folder, "data_batch_1.bin has 3074 bytes");
     put(folder, "data_batch_1.bin", rows, 0);
     check_refused(folder, "data_batch_1.bin has 0 bytes");
-    Bytes huge = {"huge.bin", NULL, (size_t)3073 << 31};        /* refused before it is read */
+    Bytes huge = {"huge.bin", NULL, (size_t)3073 << 31};    /* refused before it is read */
     check_stops(parse_batch, &huge, "one batch too many");
+}
+
+static void load_pictures(void *folder) { pictures_load(&arena, folder, DATASET_TRAIN); }
+static void load_in_scratch(void *unused)
+{
+    (void)unused;
+    dataset_load(scratch(), "leaves", NULL, DATASET_TEST);
 }
 
 static void refuses_broken_pictures(void)
 {
     char *folder = make_folder("broken-png");
+    check_stops(load_pictures, folder, "broken-png holds no PNG files");
+    check_stops(load_in_scratch, NULL, "works in the scratch arena; give it another");
     put_png(folder, "1.png", 2, 3, 1, 0);
     Request test = {folder, NULL, DATASET_TEST};
     check_stops(load, &test, "not divided into a train and a test part");
@@ -396,6 +453,8 @@ static void bytes_fill_their_levels(void)
 static const Test tests[] = {
     T(bytes_fill_their_levels),
     T(loads_the_bundled_mnist), T(finds_the_bundled_files_from_elsewhere),
+    T(a_lone_program_asks_for_the_data), T(a_folder_here_has_its_name),
+    T(a_file_is_known_by_its_name),
     T(loads_idx_files), T(loads_cifar_batches), T(loads_pictures), T(makes_dead_leaves),
     T(counts_the_classes_of_pictures),
     T(refuses_unknown_names), T(refuses_other_files_as_mnist),

@@ -1,6 +1,7 @@
 /* Files: what is written is there, what cannot be is told, and a lock has one owner. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,12 +55,27 @@ static void make_it(void *path) { folder_make(path); }
 static void log_it(void *path) { log_open(path); }
 static void lock_it(void *path) { file_lock(path, "the run"); }
 
-/* On /dev/full every write finds the disk full. */
-static void log_to_the_full(void *unused)
+/* On /dev/full every write finds the disk full; /dev/null takes all and cannot be told
+ * to keep it (fsync is refused there). */
+static void log_to(void *device)
 {
-    (void)unused;
-    Log l = log_open("/dev/full");
+    Log l = log_open(device);
     log_write(&l, "x", 1);
+    log_close(&l);
+}
+
+/* The unfinished file is a link to a device; a megabyte is more than the writer's
+ * buffer. */
+static const struct Device { const char *path; size_t bytes; } devices[] = {
+    {"/dev/full", 1}, {"/dev/full", 1 << 20}, {"/dev/null", 1},
+};
+
+static void write_to(void *argument)
+{
+    static const uint8_t zeros[1 << 20];
+    const struct Device *d = argument;
+    if (symlink(d->path, in_folder("device.new")) != 0) fail("no link to %s", d->path);
+    file_write(in_folder("device"), zeros, d->bytes);
 }
 
 static void what_cannot_be_done_is_told(void)
@@ -78,8 +94,29 @@ static void what_cannot_be_done_is_told(void)
     check_stops(make_it, in_folder("plain"), "is in the way");
     check_stops(make_it, in_folder("plain/x"), "cannot make the folder ");
     check_stops(log_it, in_folder("nowhere/x"), "cannot write ");
-    check_stops(log_to_the_full, NULL, "free some space");
     check_stops(lock_it, in_folder("nowhere/x"), "cannot write ");
+}
+
+/* A disk that is full, or that does not keep what it took: nothing is left half done. */
+static void a_failing_disk_is_told(void)
+{
+    check_stops(log_to, (void *)"/dev/full", "free some space");
+    check_stops(log_to, (void *)"/dev/null", "cannot write /dev/null");
+    for (int i = 0; i < NELEM(devices); i++) {
+        check_stops(write_to, (void *)&devices[i], "cannot write ");
+        check_int(readlink(in_folder("device.new"), (char[8]){0}, 8), -1);
+    }
+    check(!file_exists(in_folder("device")));
+}
+
+/* Its folder, which has to reach the disk as well, is the current one. */
+static void a_bare_name_is_a_file_here(void)
+{
+    char here[4096];
+    check(getcwd(here, sizeof here) != NULL && chdir(test_folder()) == 0);
+    file_write("bare", "x", 1);
+    check(chdir(here) == 0);
+    check(file_exists(in_folder("bare")));
 }
 
 /* The child has the lock until it is gone; then what it wrote into the file means
@@ -99,14 +136,19 @@ static void a_lock_has_one_owner(void)
     check_int(read(ready[0], &byte, 1), 1);
     check_stops(lock_it, path,
                 arena_printf(&arena, "the run is in use by process %d;", child));
+    check_int(truncate(path, 0), 0);
+    check_stops(lock_it, path, "the run is in use by process of unknown number;");
     close(stop[1]);
     waitpid(child, NULL, 0);
     check(error_catch(lock_it, path) == NULL);
+    char *pipe_path = in_folder("pipe");        /* into which no number can be written */
+    check_int(mkfifo(pipe_path, 0600), 0);
+    check_stops(lock_it, pipe_path, "cannot write ");
 }
 
 static const Test tests[] = {
     T(pieces_come_out_in_order), T(logs_only_grow), T(what_cannot_be_done_is_told),
-    T(a_lock_has_one_owner),
+    T(a_failing_disk_is_told), T(a_bare_name_is_a_file_here), T(a_lock_has_one_owner),
 };
 
 int main(int argc, char **argv)

@@ -152,6 +152,7 @@ static void want_kind(void *v) { json_text(v, "n", "here"); }
 static void want_integer(void *v) { json_integer(v, "n", "here"); }
 static void want_bool(void *v) { json_bool(v, "n", "here"); }
 static void want_member_of_number(void *v) { json_find(json_find(v, "n"), "x"); }
+static void want_of_an_array(void *v) { json_text(json_find(v, "a"), "x", "here"); }
 static void want_fewer(void *v) { json_integers(v, "a", "here", (int[2]){0}, 2); }
 static void want_small(void *v) { json_integers(v, "big", "here", (int[2]){0}, 2); }
 static void want_ints(void *v) { json_integers(v, "mixed", "here", (int[2]){0}, 2); }
@@ -171,6 +172,8 @@ static void looks_up_or_says_what_is_wrong(void)
     check_stops(want_integer, (void *)v, "here: \"n\" is 1.5, an integer was expected");
     check_stops(want_bool, (void *)v, "true or false was expected");
     check_stops(want_member_of_number, (void *)v, "json_find in a number");
+    check_stops(want_of_an_array, (void *)v,
+                "here: an object with \"x\" was expected, found an array");
     check_stops(want_fewer, (void *)v, "has 3 numbers, at most 2");
     check_stops(want_small, (void *)v, "\"big\"[1] is not an integer");
     check_stops(want_ints, (void *)v, "\"mixed\"[1] is not an integer");

@@ -191,6 +191,7 @@ static void damage_is_told(void)
     check_damage("'shape'", "'shaqe'", "has no shape");
     check_damage("NUMPY\1", "NUMPY\0", "array of NumPy, version 1 to 3");
     check_damage("NUMPY\1", "NUMPY\4", "array of NumPy, version 1 to 3");
+    check_damage("NUMPY\1", "NUMPX\1", "array of NumPy, version 1 to 3");
     check_damage("'descr'", "'dexcr'", "has no descr");
     check_damage("(2, 3)", "(2; 3)", "its shape cannot be read");
     check_damage("(2, 3)", "(,2,3)", "its shape cannot be read");

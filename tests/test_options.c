@@ -1,19 +1,23 @@
 /* The command line: what it may say, and a sentence for everything else. */
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "apps/support/options.h"
 #include "tensor/error.h"
 #include "tests/check.h"
 
-enum { MOST_WORDS = 8 };
+enum { MOST_WORDS = 9 };
 
 typedef struct {
     bool flag;
     int number, list[MAX_LIST];
     long steps;
     double rate, rates[MAX_LIST];
+    NumberList several;
     const char *text;
-    Option options[8];
+    Option options[9];
     const char *words[2];
     int count;
 } Fixture;
@@ -31,7 +35,8 @@ static void parse(void *line)
         {"rate", OPTION_REAL, &f.rate, "X", "", 0},
         {"text", OPTION_TEXT, &f.text, "T", "", 0},
         {"list", OPTION_INTS, f.list, "A,B", "", 0},
-        {"rates", OPTION_REALS, f.rates, "A,B", "", 0}, {0},
+        {"rates", OPTION_REALS, f.rates, "A,B", "", 0},
+        {"several", OPTION_LIST, &f.several, "A,B", "", 0}, {0},
     };
     memcpy(f.options, options, sizeof options);
     static char text[256];
@@ -54,8 +59,9 @@ static void reads_every_kind(void)
     check_text(f.text, "");
     check(f.list[0] == 3 && f.list[1] == 1 && f.list[2] == 0);
     check(f.rates[0] == 0.5 && f.rates[1] == 2 && f.rates[2] == 0 && f.number == 7);
-    parse("--list 1,2,3,4,5,6,7,8");
+    parse("--list 1,2,3,4,5,6,7,8 --several 0,0.5");
     check_int(f.list[7], 8);
+    check(f.several.count == 2 && f.several.x[0] == 0 && f.several.x[1] == 0.5);
 }
 
 static void ask(void *name) { options_given(f.options, name); }
@@ -87,12 +93,61 @@ static void refuses_everything_else(void)
         {"--rates 1e7", "one to eight numbers"}, {"--rates 1,,2", "one to eight numbers"},
         {"--rates 1,1,1,1,1,1,1,1,1", "one to eight numbers"},
         {"--rates 1x", "one to eight"},
+        {"--several -1", "one to eight numbers, not negative"},
+        {"--several 1,2,3,4,5,6,7,8,9", "one to eight numbers"},
     };
     for (int i = 0; i < NELEM(lines); i++) check_stops(parse, lines[i][0], lines[i][1]);
     parse("");
     check_stops(ask, "zebra", "no option --zebra");
 }
 
-static const Test tests[] = {T(reads_every_kind), T(refuses_everything_else)};
+static void without_options(void *words)
+{
+    const char *none[1];
+    Option options[] = {{0}};
+    options_parse(2, words, &(Usage){"drift", "", 0}, options, none);
+}
+
+static void a_program_may_have_none(void)
+{
+    char *words[] = {"drift", "--any"};
+    check_stops(without_options, words, "unknown option --any; --help lists them");
+}
+
+/* Behind each option stands its value; asking for help ends the program. */
+static void help_shows_the_values(void)
+{
+    static const char *const want[] = {
+        "usage: drift\n", "--number N                [3]", "--several A,B             [0,1]",
+        "--list A,B                [1,2]", "--rates A,B               [0.5,2]",
+    };
+    static char *lines[] = {"--help", "-h"};
+    for (int i = 0; i < NELEM(lines); i++) {
+        char got[1024] = "";
+        FILE *help = tmpfile();
+        pid_t child = help ? fork() : -1;
+        if (child == 0) {
+            char line[128];
+            dup2(fileno(help), STDOUT_FILENO);
+            snprintf(line, sizeof line, "--number 3 --list=1,2 --rates=0.5,2 --several=0,1 %s",
+                     lines[i]);
+            parse(line);
+            _exit(3);
+        }
+        int status = 0;
+        check(child > 0 && waitpid(child, &status, 0) == child);
+        check_int(WEXITSTATUS(status), 0);
+        rewind(help);
+        got[fread(got, 1, sizeof got - 1, help)] = 0;
+        fclose(help);
+        for (int k = 0; k < NELEM(want); k++)
+            if (!strstr(got, want[k])) check_text(got, want[k]);
+    }
+}
+
+static const Test tests[] = {
+    T(reads_every_kind), T(refuses_everything_else), T(a_program_may_have_none),
+    T(help_shows_the_values),
+};
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

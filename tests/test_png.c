@@ -190,6 +190,18 @@ static void refuses_contents(void)
     put_header(&f, 1, 1, 8, 3, 0);
     put_chunk(&f, "PLTE", BYTES(1, 2, 3, 4));
     check_stops(decode, &f, "PLTE");
+    put_header(&f, 1, 1, 8, 3, 0);
+    put_chunk(&f, "PLTE", NULL, 0);
+    check_stops(decode, &f, "PLTE is not 1 to 256 colours");
+    put_header(&f, 1, 1, 8, 3, 0);
+    put_chunk(&f, "PLTE", (uint8_t[257 * 3]){0}, 257 * 3);
+    check_stops(decode, &f, "PLTE is not 1 to 256 colours");
+    put_header(&f, 1, 1, 8, 3, 0);
+    put_chunk(&f, "tRNS", (uint8_t[257]){0}, 257);
+    check_stops(decode, &f, "tRNS does not fit the colour type");
+    put_header(&f, 1, 1, 8, 0, 0);
+    put_chunk(&f, "tRNS", BYTES(1, 2, 3));
+    check_stops(decode, &f, "tRNS does not fit the colour type");
     put_header(&f, 1, 1, 8, 6, 0);
     put_chunk(&f, "tRNS", BYTES(1, 2));
     check_stops(decode, &f, "tRNS");
@@ -201,6 +213,24 @@ static void refuses_contents(void)
     check_stops(decode, &f, "IHDR must come first");
     f.data[0] = 'x';
     check_stops(decode, &f, "hand.png is not a PNG file");
+}
+
+/* An IHDR of 12 or 14 bytes, or with another number in a place. */
+static void refuses_other_kinds_of_header(void)
+{
+    static const struct { size_t size; int place; const char *words; } bad[] = {
+        {12, 12, "IHDR is not 13 bytes long"}, {14, 13, "IHDR is not 13 bytes long"},
+        {13, 10, "unknown packing, filter"}, {13, 11, "unknown packing, filter"},
+    };
+    for (int i = 0; i < NELEM(bad); i++) {
+        uint8_t header[14] = {[3] = 1, [7] = 1, [8] = 8};
+        File f;
+        put_header(&f, 1, 1, 8, 0, 0);
+        f.size = 8;                             /* all but the signature again */
+        header[bad[i].place] = 1;
+        put_chunk(&f, "IHDR", header, bad[i].size);
+        check_stops(decode, &f, bad[i].words);
+    }
 }
 
 static void cut_file(void *file)
@@ -254,6 +284,24 @@ static void reads_what_it_wrote(void)
         }
 }
 
+static void encode(void *image) { png_encode(&arena, image); }
+
+static void writes_no_picture_that_cannot_be(void)
+{
+    static Image bad[] = {{0, 1, 1}, {1, 0, 1}, {16385, 1, 1}, {1, 16385, 1}, {1, 1, 2}};
+    for (int i = 0; i < NELEM(bad); i++)
+        check_stops(encode, &bad[i], "png_encode of an image [");
+}
+
+static void decode_in_scratch(void *file) { png_decode(scratch(), bytes_of(file)); }
+
+static void needs_an_arena_of_the_callers(void)
+{
+    File f;
+    put_header(&f, 1, 1, 8, 0, 0);
+    check_stops(decode_in_scratch, &f, "works in the scratch arena");
+}
+
 static void read_missing(void *path) { png_read(&arena, path); }
 
 static void fails_without_a_file(void)
@@ -265,8 +313,10 @@ static void fails_without_a_file(void)
 static const Test tests[] = {
     T(undoes_the_five_filters), T(reads_every_colour_type_and_depth),
     T(shows_white_behind_what_is_transparent), T(skips_chunks_that_may_be_skipped),
-    T(refuses_headers), T(refuses_contents), T(refuses_cut_and_changed_files),
-    T(reads_what_it_wrote), T(fails_without_a_file),
+    T(refuses_headers), T(refuses_other_kinds_of_header), T(refuses_contents),
+    T(refuses_cut_and_changed_files), T(reads_what_it_wrote),
+    T(writes_no_picture_that_cannot_be), T(needs_an_arena_of_the_callers),
+    T(fails_without_a_file),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

@@ -121,7 +121,10 @@ static void read_it(void *path) { safetensors_read(&arena, path); }
 
 static void writer_writes_nothing_it_could_not_read(void)
 {
+    static char long_name[SAFE_NAME + 2];
+    memset(long_name, 'x', SAFE_NAME + 1);
     static BadInput bad[] = {
+        {{BYTE(.name = long_name)}, 1, "xxx cannot be an array's name"},
         {{BYTE(.name = "w"), BYTE(.name = "w")}, 2, "twice the key w"},
         {{BYTE(.name = "__metadata__")}, 1, "__metadata__ cannot be"},
         {{BYTE(.name = "w", .rank = SAFE_RANK + 1)}, 1, "rank 9"},

@@ -60,7 +60,9 @@ const Preset *classifier_preset_find(const char *name);
  * steps at first ends in the same checkpoint. */
 void config_put(Text *t, const char *key, const Config *c);
 
-/* From that object, strictly; `where` begins the message when something is missing. */
+/* From that object.  Fails, beginning with the text's path, if an entry is unknown, of
+ * another kind or out of range, or is missing; those that only add something, marked in
+ * the table in config.c, may be: a checkpoint from before they existed stays readable. */
 Config config_parse(Arena *a, Bytes text);
 
 /* The differences between two networks or their processes, "patch is 2, not 1; groups is

@@ -24,15 +24,18 @@ void model_create(Model *m, const Config *c)
         m->classifier = classifier_init(&m->params, &m->config.unet, m->config.pool);
     else m->net = unet_init(&m->params, &m->config.unet);
     m->process = (Process){
-        .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps, c->beta_first,
-                                  c->beta_last),
-        .prediction = prediction_find(c->prediction), .variance = variance_find(c->variance),
+        .schedule = schedule_make(&m->arena, c->schedule, c->diffusion_steps,
+                                  c->beta_first, c->beta_last),
+        .prediction = prediction_find(c->prediction),
+        .variance = variance_find(c->variance),
         .loss = m->config.loss,
     };
     if (c->rescale_t) schedule_rescale_told(&m->process.schedule);
-    m->process.conditioning = conditioning_make(&m->arena, c->conditioning, &m->process.schedule);
+    m->process.conditioning =
+        conditioning_make(&m->arena, c->conditioning, &m->process.schedule);
     conditioning_tell(&m->process.conditioning, &m->process.schedule);
-    m->timesteps = timesteps_create(&m->arena, c->timesteps, c->diffusion_steps, 10, 0.001);
+    m->timesteps = timesteps_create(&m->arena, c->timesteps, c->diffusion_steps, 10,
+                                    0.001);
     params_allocate(&m->params, c->seed);
     m->optimizer = optimizer_init(&m->params, &m->config.optimizer);
     m->ema = ema_init(&m->params, 1, &c->ema, c->ema_ramp);
@@ -49,15 +52,16 @@ static CheckpointParts list_parts(const Model *m, CheckpointBlock blocks[BLOCKS]
     CheckpointParts p = {.blocks = blocks, .others = others};
     blocks[p.count++] = (CheckpointBlock){"model", m->params.value};
     blocks[p.count++] = (CheckpointBlock){"ema", m->ema.value[0]};
-    if (m->optimizer.m) blocks[p.count++] = (CheckpointBlock){"moment1", m->optimizer.m};
+    blocks[p.count++] = (CheckpointBlock){"moment1", m->optimizer.m};
     if (m->optimizer.v) blocks[p.count++] = (CheckpointBlock){"moment2", m->optimizer.v};
     const Timesteps *t = &m->timesteps;
     if (strcmp(t->kind, "loss_aware") == 0) {
-        others[p.other_count++] = (SafeEntry){.name = "timesteps.loss", .dtype = DTYPE_F64,
-                                              .rank = 2, .dim = {t->T, t->history},
-                                              .data = t->loss};
-        others[p.other_count++] = (SafeEntry){.name = "timesteps.count", .dtype = DTYPE_I32,
-                                              .rank = 1, .dim = {t->T}, .data = t->count};
+        others[p.other_count++] =
+            (SafeEntry){.name = "timesteps.loss", .dtype = DTYPE_F64, .rank = 2,
+                        .dim = {t->T, t->history}, .data = t->loss};
+        others[p.other_count++] =
+            (SafeEntry){.name = "timesteps.count", .dtype = DTYPE_I32, .rank = 1,
+                        .dim = {t->T}, .data = t->count};
     }
     return p;
 }
@@ -65,7 +69,8 @@ static CheckpointParts list_parts(const Model *m, CheckpointBlock blocks[BLOCKS]
 static const char *need(const SafeTensors *f, const char *key)
 {
     const char *text = safetensors_metadata(f, key);
-    if (!text) fail("%s is not a checkpoint of drift: its metadata has no \"%s\"", f->path, key);
+    if (!text)
+        fail("%s is not a checkpoint of drift: its metadata has no \"%s\"", f->path, key);
     return text;
 }
 
@@ -166,8 +171,9 @@ const char *run_checkpoint(Arena *a, const char *run)
         fail("there is no run %s; `drift train` makes one under runs/", run);
     if (!file_is_folder(run)) return run;
     const char *path = run_path(a, run, "checkpoint.safetensors");
-    if (!file_exists(path)) fail("%s has no checkpoint.safetensors: not a run, or one that was "
-                                 "stopped before its first checkpoint", run);
+    if (!file_exists(path))
+        fail("%s has no checkpoint.safetensors: not a run, or one that was stopped before "
+             "its first checkpoint", run);
     return path;
 }
 
@@ -211,7 +217,8 @@ int *make_labels(Arena *a, int classes, int count, int label)
     if (!classes) return NULL;
     if (label >= classes)
         fail_usage("--class %d: this model has the classes 0 to %d", label, classes - 1);
-    int *labels = arena_new(a, int, (size_t)count), each = (count + classes - 1) / classes;
+    int *labels = arena_new(a, int, (size_t)count);
+    int each = (count + classes - 1) / classes;
     for (int i = 0; i < count; i++) labels[i] = label >= 0 ? label : i / each;
     return labels;
 }
