@@ -166,10 +166,9 @@ static void all_types_are_widened(void)
 {
     static const Variant variants[] = {
         {"", DTYPE_F32}, {"", DTYPE_F64}, {"", DTYPE_F16}, {"", DTYPE_BF16}};
-    put_network("types", "UNetModel", openai, 16);
+    put_network("t", "UNetModel", openai, 16);
     for (int i = 0; i < NELEM(variants); i++) {
-        rewrite("@/types/model.safetensors", IN_FOLDER("@/t%d.safetensors", i),
-                variants[i]);
+        rewrite("@/t/model.safetensors", IN_FOLDER("@/t%d.safetensors", i), variants[i]);
         put_text(IN_FOLDER("@/t%d.json", i), openai);
         check_drift(0, "UNetModel", "import @/t%d.safetensors --out @/t%d", i, i);
         check(same_files("@/t0/checkpoint.safetensors",
