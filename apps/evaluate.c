@@ -39,11 +39,12 @@ static void make_table(CommandLine *c, Option table[OPTIONS])
         {"count", OPTION_INT, &c->count, "N",
          "samples to draw [1000]; with --nll images, the first of the set [32]", 0},
         {"part", OPTION_TEXT, &c->part, "NAME", "with --nll: test or train", 0},
-        {"on", OPTION_TEXT, &c->on, "DATASET", "with --nll: another data set than the run's", 0},
+        {"on", OPTION_TEXT, &c->on, "DATASET",
+         "with --nll: another data set than the run's", 0},
         {"data", OPTION_TEXT, &c->data, "FOLDER",
          "where it is [where the run found it]", 0},
         {"ode", OPTION_INT, &c->ode, "N",
-         "with --nll: beside the bound, the likelihood by the flow over N noise levels", 0},
+         "with --nll: beside the bound, the likelihood by the flow over N levels", 0},
         {"probes", OPTION_INT, &c->probes, "N",
          "of --ode, to estimate the trace; 0: exact", 0},
         {"out", OPTION_TEXT, &c->out, "PREFIX",
@@ -92,16 +93,17 @@ static void add_bound(Sums *s, const Bound *b, int N)
 }
 
 /* The flow starts where the bound's last step begins, at the same noise. */
-static double flow_sum(const CommandLine *c, Denoiser *d, const Process *p, const double *x0,
-                       const int *label, Noise *noise)
+static double flow_sum(const CommandLine *c, Denoiser *d, const Process *p,
+                       const double *x0, const int *label, Noise *noise)
 {
     size_t N = (size_t)noise->N, mark = arena_mark(scratch());
     double *eps = arena_new(scratch(), double, N * d->size), sum = 0;
     double *bits = arena_new(scratch(), double, N);
     Level low = schedule_level(&p->schedule, 0);
     Level high = schedule_level(&p->schedule, p->schedule.T - 1);
-    FlowOptions o = {.N = c->ode, .sigma_min = low.s / low.a, .sigma_max = high.s / high.a,
-                     .probes = c->probes, .seed = (uint64_t)c->seed};
+    FlowOptions o = {.N = c->ode, .sigma_min = low.s / low.a,
+                     .sigma_max = high.s / high.a, .probes = c->probes,
+                     .seed = (uint64_t)c->seed};
     fill_noise(noise, 0, eps);
     flow_bits(d, &o, (Crowd){noise->first, noise->N, label}, x0, eps, bits);
     for (size_t i = 0; i < N; i++) sum += bits[i];
@@ -214,12 +216,13 @@ static void write_plot(Arena *a, const char *path, const Sums *s,
  * far off is the image (Ho 2020, figure 5)? */
 static void write_rate_distortion(Arena *a, const char *path, const Sums *s)
 {
-    double *rate = arena_new(a, double, (size_t)s->T), *rmse = arena_new(a, double, (size_t)s->T);
+    double *rate = arena_new(a, double, (size_t)s->T);
+    double *rmse = arena_new(a, double, (size_t)s->T);
     double sent = s->prior;
     for (int t = s->T - 1, i = 0; t >= 0; sent += s->bits[t--], i++)
         rate[i] = sent, rmse[i] = 127.5 * sqrt(s->x0_mse[t]);
     Curve curve = {"x0 predicted at t", rate, rmse, s->T};
-    plot_write(path, &(Plot){"Rate and distortion", "bits/dim sent", "rmse of 255", false, false},
+    plot_write(path, &(Plot){"Rate and distortion", "bits/dim sent", "rmse of 255"},
                &curve, 1);
 }
 
@@ -253,7 +256,8 @@ static void parse_command_line(CommandLine *c, Option options[], int argc, char 
     if (strcmp(c->part, "test") != 0 && strcmp(c->part, "train") != 0)
         fail_usage("--part %s: want test or train", c->part);
     if (c->ode == 1) fail_usage("--ode 1: want at least 2 noise levels");
-    if (c->count < 1 || c->batch < 1) fail_usage("--count and --batch must be at least 1");
+    if (c->count < 1 || c->batch < 1)
+        fail_usage("--count and --batch must be at least 1");
 }
 
 static Dataset load_images(Arena *a, CommandLine *c, const UNetConfig *u)
@@ -299,7 +303,8 @@ int evaluate_main(int argc, char **argv)
     QualityRequest *q = &c.quality;
     q->count = c.count, q->data = c.data, q->out = c.out;
     if (!q->out)
-        q->out = file_is_folder(c.run) ? run_path(scratch(), c.run, "quality") : "quality";
+        q->out = file_is_folder(c.run) ? run_path(scratch(), c.run, "quality")
+                                       : "quality";
     quality_report(q, c.run, options);
     return 0;
 }

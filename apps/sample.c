@@ -180,7 +180,8 @@ static void compare(Arena *a, const CommandLine *c, Drawing *d, const int *label
     const Config *config = &d->model.config;
     size_t row = (size_t)c->count * d->free.base.size;
     Pictures p = {0, config->unet.height, config->unet.width,
-                  config_picture_channels(config), arena_new(a, uint8_t, MOST_ROWS * row)};
+                  config_picture_channels(config),
+                  arena_new(a, uint8_t, MOST_ROWS * row)};
     int k = 0;
     d->quiet = true;
     for (int i = 0; i < MOST_ROWS; i++) {

@@ -10,7 +10,8 @@
 static void gaussian_kl_forward(Var *y);
 static void gaussian_kl_backward(Var *y);
 static const Op gaussian_kl_op = {.name = "gaussian_kl", .forward = gaussian_kl_forward,
-                                  .backward = gaussian_kl_backward, .reads_inputs = ALL_INPUTS};
+                                  .backward = gaussian_kl_backward,
+                                  .reads_inputs = ALL_INPUTS};
 
 Var *gaussian_kl(Tape *t, Var *mean1, Var *log_var1, Var *mean2, Var *log_var2)
 {

@@ -106,7 +106,8 @@ static bool is_read(const Tape *t, const Var *v)
     if (v->op->reads_output) return true;
     for (int k = 0; k < t->lines; k++)
         for (int i = 0; i < t->line[k]->inputs; i++)
-            if (t->line[k]->in[i] == v && t->line[k]->op->reads_inputs >> i & 1) return true;
+            if (t->line[k]->in[i] == v && t->line[k]->op->reads_inputs >> i & 1)
+                return true;
     return false;
 }
 

@@ -46,8 +46,9 @@ static double number(const Json *object, const char *key)
 static const Json *run_step(Arena *a, const char *folder, const char *option, double x)
 {
     const char *base = strcmp(option, "batch") == 0 ? "" : "--batch 16 ";
-    const char *command = arena_printf(a, "%sstep --mode train --steps 3 --json %s--%s %g",
-                                       folder, base, option, x);
+    const char *command =
+        arena_printf(a, "%sstep --mode train --steps 3 --json %s--%s %g", folder, base,
+                     option, x);
     FILE *f = popen(command, "r");
     if (!f) fail("cannot run %s", command);
     char line[4096] = "";

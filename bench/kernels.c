@@ -42,7 +42,10 @@ struct Job {
     double flops;
 };
 
-static void forward(const Job *j, Real *y) { convolution(y, j->in, j->other, NULL, &j->g); }
+static void forward(const Job *j, Real *y)
+{
+    convolution(y, j->in, j->other, NULL, &j->g);
+}
 static void backward_input(const Job *j, Real *dx)
 {
     convolution_backward_input(dx, j->in, j->other, &j->g, false);
@@ -128,7 +131,8 @@ static Job convolution_job(int N, int size, int in, int out, int K, int pass)
     Job j = {.g = {N, size, size, in, size, size, out, K, K, 1, K / 2, K / 2}};
     size_t pixels = (size_t)N * (size_t)(size * size), x = pixels * (size_t)in;
     size_t y = pixels * (size_t)out, w = (size_t)(out * K * K * in);
-    j.run = (void (*[])(const Job *, Real *)){forward, backward_input, backward_weight}[pass];
+    j.run = (void (*[])(const Job *, Real *)){forward, backward_input,
+                                              backward_weight}[pass];
     j.plain = (void (*[])(const Job *, Real *)){plain_forward, plain_backward_input,
                                                 plain_backward_weight}[pass];
     j.in = fill(pass == 0 ? x : y);
@@ -141,8 +145,8 @@ static Job convolution_job(int N, int size, int in, int out, int K, int pass)
 static void time_convolution(int N, int size, int in, int out, int K)
 {
     static const char *const names[] = {"forward", "backward input", "backward weight"};
-    printf("convolution %dx%d, %d -> %d channels, %d images of %dx%d\n", K, K, in, out, N, size,
-           size);
+    printf("convolution %dx%d, %d -> %d channels, %d images of %dx%d\n", K, K, in, out, N,
+           size, size);
     for (int pass = 0; pass < 3; pass++) {
         size_t mark = arena_mark(scratch());
         Job job = convolution_job(N, size, in, out, K, pass);
@@ -169,7 +173,8 @@ static void time_product(int M, int N, int K, char kind)
     char name[64];
     snprintf(name, sizeof name, "%dx%dx%d %c", M, N, K, kind);
     Job job = product_job(M, N, K, kind);
-    Job small = product_job(M < 64 ? M : 64, N < 600 ? N : 600, K < 2048 ? K : 2048, kind);
+    Job small = product_job(M < 64 ? M : 64, N < 600 ? N : 600, K < 2048 ? K : 2048,
+                            kind);
     print_row(name, &job, &small);
     arena_rewind(scratch(), mark);
 }
@@ -180,9 +185,10 @@ int main(int argc, char **argv)
     parallel_set_threads(argc > 1 ? atoi(argv[1]) : 0);
     printf("%s, %s, peak %.0f GFLOP/s\n", parallel_describe(), REAL_NAME, clock_peak());
     static const int shapes[][5] = {
-        {64, 28, 16, 16, 3}, {64, 32, 32, 32, 3},   {64, 32, 64, 64, 3}, {64, 14, 64, 64, 3},
-        {64, 7, 64, 64, 3},  {64, 16, 128, 128, 3}, {64, 8, 256, 256, 3},
-        {64, 28, 1, 32, 3},  {64, 28, 32, 1, 3},    {64, 14, 64, 192, 1},
+        {64, 28, 16, 16, 3}, {64, 32, 32, 32, 3},   {64, 32, 64, 64, 3},
+        {64, 14, 64, 64, 3}, {64, 7, 64, 64, 3},    {64, 16, 128, 128, 3},
+        {64, 8, 256, 256, 3}, {64, 28, 1, 32, 3},   {64, 28, 32, 1, 3},
+        {64, 14, 64, 192, 1},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const int *s = shapes[i];

@@ -157,7 +157,8 @@ CodecReport codec_run(Arithmetic *c, Denoiser *d, const Process *p,
     size_t n = d->size, mark = arena_mark(scratch()), start = c->bits;
     Codec k = {.c = c, .d = d, .p = p, .o = o, .label = label, .x0 = x0,
                .x = arena_new(scratch(), double, n),
-               .guess = arena_new(scratch(), double, n), .t = p->schedule.T - 1, .size_class = (int)ceil(2 * log2((double)n))};
+               .guess = arena_new(scratch(), double, n), .t = p->schedule.T - 1,
+               .size_class = (int)ceil(2 * log2((double)n))};
     code_chain(&k);
     k.report.chain = (double)(c->bits - start);
     if (c->writing) k.report.rmse = 127.5 * sqrt(squared_error(&k) / (double)n);

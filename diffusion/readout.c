@@ -56,5 +56,6 @@ const Readout *readout_find(const char *name)
 {
     for (size_t k = 0; k < sizeof readouts / sizeof *readouts; k++)
         if (strcmp(readouts[k].name, name) == 0) return &readouts[k];
-    fail_usage("there is no readout %s; there are paper, code, posterior and velocity", name);
+    fail_usage("there is no readout %s; there are paper, code, posterior and velocity",
+               name);
 }

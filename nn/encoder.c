@@ -96,9 +96,10 @@ static void check_config(const UNetConfig *c)
         int heads = s->head_channels ? channels / s->head_channels : s->heads;
         bool middle = i == c->levels - 1 && !c->no_middle_attention;
         if (!middle && !unet_attends(c, i)) heads = 1;
-        if (channels < 1 || groups < 1 || channels % groups || heads < 1 || channels % heads)
-            fail("level %d of the U-Net has %d * %g = %d channels, which %d groups and %d heads "
-                 "must divide", i, c->base, c->mult[i], channels, groups, heads);
+        if (channels < 1 || groups < 1 || channels % groups || heads < 1 ||
+            channels % heads)
+            fail("level %d of the U-Net has %d * %g = %d channels, which %d groups and "
+                 "%d heads must divide", i, c->base, c->mult[i], channels, groups, heads);
     }
 }
 
@@ -117,8 +118,8 @@ static void init_level(Params *p, Encoder *u, int l)
     int E = u->embedding.config.out, width = unet_channels(c, l);
     for (int b = 0; b < c->blocks; b++) {
         const char *name = NAME("down.%d.%d", l, b);
-        level->block[b] = res_block_init(p, name, &c->style, (Widths){u->channels, width, E},
-                                         RESAMPLE_NONE);
+        level->block[b] = res_block_init(p, name, &c->style,
+                                         (Widths){u->channels, width, E}, RESAMPLE_NONE);
         level->attends[b] = unet_attends(c, l);
         if (level->attends[b])
             level->attention[b] = attention_block_init(p, NAME("%s.attention", name),

@@ -118,7 +118,8 @@ void symmetric_values(double *value, double *a, int n)
         double low = -most, high = most;        /* Gershgorin: no eigenvalue is outside */
         while (high - low > DBL_EPSILON * most) {
             double x = (low + high) / 2;
-            if (count_below(d, e, n, x, DBL_MIN / DBL_EPSILON * fmax(most, 1)) > i) high = x;
+            if (count_below(d, e, n, x, DBL_MIN / DBL_EPSILON * fmax(most, 1)) > i)
+                high = x;
             else low = x;
         }
         value[i] = (low + high) / 2;

@@ -66,7 +66,8 @@ static SafeEntry parse_npy(Arena *a, Bytes f, const char *name)
 {
     if (f.size < 12 || memcmp(f.data, "\x93NUMPY", 6) != 0 || f.data[6] < 1 ||
         f.data[6] > 3)
-        fail("%s: %s is cut short or not an array of NumPy, version 1 to 3", f.path, name);
+        fail("%s: %s is cut short or not an array of NumPy, version 1 to 3", f.path,
+             name);
     int digits = f.data[6] == 1 ? 2 : 4;        /* bytes of the length of the header */
     uint64_t start = 8 + (uint64_t)digits, length = little_endian(f.data + 8, digits);
     if (length > f.size - start) fail("%s: the header of %s is cut short", f.path, name);

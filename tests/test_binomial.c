@@ -51,7 +51,8 @@ static void add_paths(const Binomial *b, int x0, double *jensen, double *likelih
     for (int x1 = 0; x1 < STATES; x1++)
         for (int x2 = 0; x2 < STATES; x2++)
             for (int x3 = 0; x3 < STATES; x3++) {
-                double q = kernel(b, 0, x1, x0) * kernel(b, 1, x2, x1) * kernel(b, 2, x3, x2);
+                double q =
+                    kernel(b, 0, x1, x0) * kernel(b, 1, x2, x1) * kernel(b, 2, x3, x2);
                 double p = product(x3, prior) * back(b, 2, x2, x3) * back(b, 1, x1, x2) *
                            back(b, 0, x0, x1);
                 *jensen += q * log(p / q) / BITS;
@@ -104,7 +105,8 @@ static void steps_add_up_and_turn_round(void)
             for (int xt = 0; xt < 2; xt++) {
                 double kept = binomial_kernel(&b, t, 1), now = xt ? p : 1 - p;
                 double joint = before * (xt ? kept : 1 - kept);
-                if (now > 0) check_close(now * binomial_posterior(&b, t, xt, x0), joint, 1e-13);
+                if (now > 0)
+                    check_close(now * binomial_posterior(&b, t, xt, x0), joint, 1e-13);
             }
         }
         check_close(p, 0.2, 1e-15);                     /* nothing is left */

@@ -143,12 +143,12 @@ static void a_cascade_draws_small_then_large(void)
     make_runs();
     const char *rest = TEXT("%s --patch 1 --base 8 --blocks 1 --batch 4 --steps 3",
                             pictures());
-    check_drift(0, "of 4x4x1", "train %s --shrink 2 --mult 1,1 --attention 4 --out %s/low",
+    check_drift(0, "of 4x4x1",
+                "train %s --shrink 2 --mult 1,1 --attention 4 --out %s/low", rest, t);
+    check_drift(0, "right on", "classifier %s --shrink 2 --mult 1,2 --out %s/lowguide",
                 rest, t);
-    check_drift(0, "right on", "classifier %s --shrink 2 --mult 1,2 --out %s/lowguide", rest,
-                t);
-    check_drift(0, "pictures", "train %s --mult 1,2 --attention 4 --upsample 2x --out %s/up",
-                rest, t);
+    check_drift(0, "pictures",
+                "train %s --mult 1,2 --attention 4 --upsample 2x --out %s/up", rest, t);
     check_drift(0, "done at step 5", "train --resume %s/up --steps 5", t);
     check(file_exists(TEXT("%s/up/samples/000005.png", t)));
     const char *draw = TEXT("sample %s/up --low %s/low --sample-steps 3", t, t);

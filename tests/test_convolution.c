@@ -80,7 +80,8 @@ static void equals_the_reference(void)
         size_t mark = arena_mark(scratch());
         Arrays a = make_arrays(g);
         Real *got = arena_new(scratch(), Real, a.nx + a.ny + a.nw);
-        const Addends plus[] = {{0}, {a.b, false, NULL}, {a.b, true, a.y}, {NULL, false, a.y}};
+        const Addends plus[] = {{0}, {a.b, false, NULL}, {a.b, true, a.y},
+                                {NULL, false, a.y}};
         for (int p = 0; p < NELEM(plus); p++) {
             convolution(got, a.x, a.w, &plus[p], g);
             convolution_reference(a.want, a.x, a.w, &plus[p], g);

@@ -124,7 +124,8 @@ static void the_chain_tells_a_point_in_its_entropy(void)
     enum { ROWS = 500 };
     size_t n = ROWS * D;
     Arena a = arena_create();
-    Process p = {.schedule = make_schedule(&a, 1000), .variance = variance_find("fixed_small")};
+    Process p = {.schedule = make_schedule(&a, 1000),
+                 .variance = variance_find("fixed_small")};
     MixtureDenoiser d = mixture_denoiser(D, 3, w, std, points);
     for (int i = 0; i < ROWS * D; i++) x[i] = points[row[i / D % 4] * D + i % D];
     Bound b = bound_of(&a, &d.base, &p, x, ROWS, NULL, (NoiseSource){fill, &n});

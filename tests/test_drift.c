@@ -74,7 +74,8 @@ static void resuming_gives_the_same_bytes(void)
  * exit code is 128 and its number. */
 static void a_signal_stops_in_order(void)
 {
-    static const struct { const char *name; int code; } signals[] = {{"INT", 130}, {"TERM", 143}};
+    static const struct { const char *name; int code; }
+        signals[] = {{"INT", 130}, {"TERM", 143}};
     const char *t = test_folder(), *output;
     for (int i = 0; i < NELEM(signals); i++) {
         const char *run = TEXT("s%d", i), *name = signals[i].name;
@@ -97,19 +98,20 @@ static void a_signal_stops_in_order(void)
 static void any_network_takes_any_sampler(void)
 {
     const char *t = test_folder();
-    check_drift(0, "done at step 3", "%s --preset edm --augment 0.5 --micro-batch 3 --steps 3 --out %s/net_edm",
-                train(), t);
+    check_drift(0, "done at step 3", "%s --preset edm --augment 0.5 --micro-batch 3 "
+                "--steps 3 --out %s/net_edm", train(), t);
     check_drift(0, "done at step 3", "%s --steps 3 --out %s/net_eps", train(), t);
     static const char *const runs[] = {"edm", "eps"};
     for (int i = 0; i < NELEM(runs); i++) {
-        const char *two = TEXT("sample %s/net_%s --count 2 --guidance 1 --out %s/two.npz", t,
-                               runs[i], t);
+        const char *two = TEXT("sample %s/net_%s --count 2 --guidance 1 --out %s/two.npz",
+                               t, runs[i], t);
         check_drift(0, "18 steps, 35 network calls each", "%s --sampler heun", two);
         check_drift(0, "4 steps, 4 network calls each",
                     "%s --sampler dpmpp --sample-steps 4 --churn 2 --churn-min 1", two);
-        check_drift(0, "5 steps, 5 network calls each",
-                    "%s --sampler euler --stops vp --path vp --scaling vp --sample-steps 5", two);
-        check_drift(0, "6 steps, 6 network calls each", "%s --sampler ddim --sample-steps 6", two);
+        check_drift(0, "5 steps, 5 network calls each", "%s --sampler euler --stops vp "
+                    "--path vp --scaling vp --sample-steps 5", two);
+        check_drift(0, "6 steps, 6 network calls each",
+                    "%s --sampler ddim --sample-steps 6", two);
         check_drift(0, "adaptive, steps as needed",
                     "%s --sampler adaptive --tolerance 0.5", two);
     }
@@ -123,9 +125,11 @@ static void any_network_takes_any_sampler(void)
           strstr(text, "ab2, 40 steps"));
     check_drift(2, "--compare takes all samplers",
                 "sample %s/net_edm --compare --sampler ddim", t);
-    check_drift(2, "want a number, 2 or more", "sample %s/net_edm --sampler heun --sample-steps 1", t);
+    check_drift(2, "want a number, 2 or more",
+                "sample %s/net_edm --sampler heun --sample-steps 1", t);
     check_drift(2, "there is no sampler nope", "sample %s/net_edm --sampler nope", t);
-    check_drift(2, "use --loss mse", "%s --preset edm --loss kl --steps 1 --out %s/net_kl", train(), t);
+    check_drift(2, "use --loss mse",
+                "%s --preset edm --loss kl --steps 1 --out %s/net_kl", train(), t);
 }
 
 static void every_sampler_is_drawn_on_the_plane(void)
@@ -165,24 +169,32 @@ static void a_model_is_measured(void)
     check_drift(0, "done", "%s --steps 5 --diffusion-steps 20 --variance learned_range "
                 "--loss rescaled_mse --timesteps loss_aware --out %s/e", train(), t);
     check_drift(0, "bits/dim", "evaluate %s/e --nll --count 3 --part train", t);
-    check_drift(0, "bits/dim by the flow", "evaluate %s/e --nll --ode 8 --count 2 --part train", t);
+    check_drift(0, "bits/dim by the flow",
+                "evaluate %s/e --nll --ode 8 --count 2 --part train", t);
     check(file_exists(in_folder("e/nll.json")) && file_exists(in_folder("e/nll.svg")));
-    check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t, t);
+    check_drift(0, "2 images", "sample %s/e --count 2 --sample-steps 5 --out %s/new", t,
+                t);
     check_drift(2, "which samples, and of which data?", "parzen %s/new", t);
     check_drift(1, "those of mnist 28x28x1", "parzen %s/new mnist", t);
-    check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(), t);
-    check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(), pictures(), t);
+    check_drift(0, "class as asked", "neighbours %s/new %s --out %s/n.png", t, pictures(),
+                t);
+    check_drift(0, "16       0.00", "neighbours %s %s --out %s/n.png", pictures(),
+                pictures(), t);
     check_drift(0, "schedules.svg", "figures --out %s/figures", t);
     check_drift(0, "augment.svg", "figures --only augment --out %s/figures", t);
     check(file_exists(in_folder("figures/forward.png")));
     const char *two = "--count 2 --draws 2 --sample-steps 5";
-    check_drift(0, "2 answers each", "inpaint %s/e --train --mask box %s --repeats 2 --out %s/i.png", t,
-                two, t);
+    check_drift(0, "2 answers each",
+                "inpaint %s/e --train --mask box %s --repeats 2 --out %s/i.png", t, two,
+                t);
     check_drift(0, "2 answers each", "denoise %s/e --train %s --out %s/i.png", t, two, t);
     const char *way = "--sample-steps 5 --class 0";
-    check_drift(0, "4 rows of 3", "progress %s/e %s --count 2 --columns 3 --out %s/w.png", t, way, t);
-    check_drift(0, "2 rows of 4", "fork %s/e %s --count 3 --at 1,0.4 --out %s/w.png", t, way, t);
-    const char *mix = TEXT("interpolate %s/e %s --train --count 3 --out %s/w.png", t, way, t);
+    check_drift(0, "4 rows of 3", "progress %s/e %s --count 2 --columns 3 --out %s/w.png",
+                t, way, t);
+    check_drift(0, "2 rows of 4", "fork %s/e %s --count 3 --at 1,0.4 --out %s/w.png", t,
+                way, t);
+    const char *mix =
+        TEXT("interpolate %s/e %s --train --count 3 --out %s/w.png", t, way, t);
     check_drift(0, "1 rows of 5", "%s --at 0.5", mix);
     check_drift(0, "4 rows of 5", "%s --sampler ddim", mix);
     check_drift(2, "has the pictures 0 to 15", "%s --to 16", mix);
@@ -190,7 +202,8 @@ static void a_model_is_measured(void)
     const char *ddc = TEXT("--model %s/e --class 1 --channel 4 --out %s/x.ddc", t, t);
     const char *png = TEXT("%s/b_03.png", pictures());
     check_drift(0, "chain", "compress %s %s", png, ddc);
-    check_drift(0, "8 x 8 pixels", "decompress %s/x.ddc --model %s/e --out %s/x.png", t, t, t);
+    check_drift(0, "8 x 8 pixels", "decompress %s/x.ddc --model %s/e --out %s/x.png", t,
+                t, t);
     Image before = png_read(&arena, png), after = png_read(&arena, in_folder("x.png"));
     check(memcmp(before.pixels, after.pixels, 64) == 0);
     check_drift(0, "rmse", "compress %s %s --until 9", png, ddc);
@@ -201,8 +214,9 @@ static void a_model_is_measured(void)
     check_drift(1, "with another model", "decompress %s/x.ddc --model %s/m", t, t);
     check_drift(2, "oval is neither a mask (left, right, box) nor a PNG file",
                 "inpaint %s/e --train --mask oval --sample-steps 5", t);
-    check_drift(0, "where it is hidden", "inpaint %s/e --train --mask %s/a_00.png %s --out %s/i.png",
-                t, pictures(), two, t);
+    check_drift(0, "where it is hidden",
+                "inpaint %s/e --train --mask %s/a_00.png %s --out %s/i.png", t,
+                pictures(), two, t);
     check_drift(2, "are for inpaint", "denoise %s/e --as-noisy", t);
     check_drift(1, "not divided", "evaluate %s/e --nll --count 3", t);
     check_drift(1, "no feature network for dots", "evaluate %s/e", t);
@@ -215,9 +229,12 @@ static void the_first_diffusion_models_run(void)
     const char *t = test_folder();
     check_drift(0, "K - L_null", "swissroll --steps 5 --out %s/roll", t);
     check(file_exists(in_folder("roll/roll.svg")));
-    check_drift(0, "ceiling", "swissroll --steps 5 --data moons --learn-schedule --constant-erasure "
-                "--readout code --out %s/roll", t);
-    check_drift(2, "there are paper, code, posterior and velocity", "swissroll --readout x0");
+    check_drift(0, "ceiling",
+                "swissroll --steps 5 --data moons --learn-schedule --constant-erasure "
+                "--readout code --out %s/roll",
+                t);
+    check_drift(2, "there are paper, code, posterior and velocity",
+                "swissroll --readout x0");
     check_drift(2, "--units must be", "swissroll --units 0");
     check_drift(0, "L_null     -14.4386 bits", "heartbeat --steps 5");
     check_drift(0, "K - L_null  0.0000 ", "pixels leaves --control");
@@ -327,10 +344,13 @@ static void a_full_disk_loses_nothing(void)
 /* A run belongs to one process at a time.  A lock left by one that was killed is none. */
 static void two_processes_do_not_share_a_run(void)
 {
-    const char *t = test_folder(), *program = getenv("DRIFT"), *args = TEXT("train --resume %s/two", t);
+    const char *t = test_folder(), *program = getenv("DRIFT"),
+               *args = TEXT("train --resume %s/two", t);
     check_drift(0, "done", "%s --steps 2 --out %s/two", train(), t);
-    check_int(system(TEXT("%s %s --steps 100000000 > %s/first 2>&1 & echo $! > %s/pid; sleep 1",
-                          program ? program : "build/drift", args, t, t)), 0);
+    check_int(
+        system(TEXT("%s %s --steps 100000000 > %s/first 2>&1 & echo $! > %s/pid; sleep 1",
+                    program ? program : "build/drift", args, t, t)),
+        0);
     long pid = strtol((const char *)file_read(&arena, in_folder("pid")).data, NULL, 10);
     check_drift(1, TEXT("in use by process %ld;", pid), "%s --steps 3", args);
     kill((pid_t)pid, SIGKILL);

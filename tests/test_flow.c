@@ -29,10 +29,12 @@ static void a_gaussian_has_its_density(void)
     double x[N * D], log_p[N], worst[3] = {0};
     fill(x);
     for (int k = 0; k < 3; k++) {
-        FlowOptions o = {(256 << k) + 1, .sigma_min = 0.01, .sigma_max = 1e6, .probes = 1};
+        FlowOptions o = {(256 << k) + 1, .sigma_min = 0.01, .sigma_max = 1e6,
+                         .probes = 1};
         flow_log_density(&d.base, &o, (Crowd){0, N, NULL}, x, log_p);
         for (int n = 0; n < N; n++)
-            worst[k] = fmax(worst[k], fabs(log_p[n] - log_normal(x + n * D, NULL, 0.3001)));
+            worst[k] =
+                fmax(worst[k], fabs(log_p[n] - log_normal(x + n * D, NULL, 0.3001)));
     }
     check_at_most(worst[2], 2e-5, "error in nats");
   check_close(worst[0] / worst[1], 4, 0.1);
@@ -49,7 +51,8 @@ static void a_mixture_has_its_density(void)
     for (int n = 0; n < N; n++) {
         double p = 0;
         for (int k = 0; k < 2; k++)
-            p += weight[k] * exp(log_normal(x + n * D, centre + k * D, std[k] * std[k] + 1e-4));
+            p += weight[k] *
+                 exp(log_normal(x + n * D, centre + k * D, std[k] * std[k] + 1e-4));
         check_close(log_p[n], log(p), 1e-4);
     }
 }

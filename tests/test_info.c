@@ -62,7 +62,8 @@ static void counts_the_papers_networks(void)
     for (int i = 0; i < NELEM(rows); i++)
         check_drift(0, TEXT("parameters      %s in", rows[i].count), "info --preset %s",
                     rows[i].preset);
-    check_drift(2, "of classifiers classifier, features, features-32", "info --preset adm-65");
+    check_drift(2, "of classifiers classifier, features, features-32",
+                "info --preset adm-65");
 }
 
 static const Test tests[] = {

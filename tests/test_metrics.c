@@ -25,7 +25,8 @@ static void eigenvalues_by_hand(void)
     }
     symmetric_values(value, a, N);
     for (int i = 0; i < N; i++)
-        check_close(value[i], 2 - 2 * cos(3.14159265358979323846 * (i + 1) / (N + 1)), 1e-14);
+        check_close(value[i], 2 - 2 * cos(3.14159265358979323846 * (i + 1) / (N + 1)),
+                    1e-14);
 }
 
 /* x' x is l l' with as many columns as x has rows, up to D; the sum of its eigenvalues is
@@ -106,9 +107,8 @@ static void parzen_window_by_hand(void)
 }
 
 static const Test tests[] = {
-    T(parzen_window_by_hand),
-    T(eigenvalues_by_hand), T(factors_multiply_back), T(frechet_by_hand), T(scores_by_hand),
-    T(neighbours_by_hand),
+    T(parzen_window_by_hand), T(eigenvalues_by_hand), T(factors_multiply_back),
+    T(frechet_by_hand),       T(scores_by_hand),      T(neighbours_by_hand),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }

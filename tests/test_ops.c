@@ -124,7 +124,8 @@ static void products_and_filters(void)
     check_value(matmul(&tape, a, true, b, true), 23, 31, 34, 46);
     Var *image = LEAF(SHAPE(1, 2, 2, 1), 1, 2, 3, 6);
     check_value(conv2d(&tape, image, LEAF(SHAPE(1, 2, 2, 1), 1, 10, 100, 1000),
-                       LEAF(SHAPE(1), 5), 1, (Padding){1, 0, 1, 0}), 1005, 2105, 3015, 6326);
+                       LEAF(SHAPE(1), 5), 1, (Padding){1, 0, 1, 0}),
+                1005, 2105, 3015, 6326);
     check_value(conv2d(&tape, image, LEAF(SHAPE(1, 1, 2, 1), 1, 10), NULL, 1,
                        (Padding){0, 0, 0, 1}), 21, 2, 63, 6);
     check_value(average_pool(&tape, image, 2, 2, 0), 3);

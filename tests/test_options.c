@@ -118,8 +118,11 @@ static void a_program_may_have_none(void)
 static void help_shows_the_values(void)
 {
     static const char *const want[] = {
-        "usage: drift\n", "--number N                [3]", "--several A,B             [0,1]",
-        "--list A,B                [1,2]", "--rates A,B               [0.5,2]",
+        "usage: drift\n",
+        "--number N                [3]",
+        "--several A,B             [0,1]",
+        "--list A,B                [1,2]",
+        "--rates A,B               [0.5,2]",
     };
     static char *lines[] = {"--help", "-h"};
     for (int i = 0; i < NELEM(lines); i++) {
@@ -129,8 +132,8 @@ static void help_shows_the_values(void)
         if (child == 0) {
             char line[128];
             dup2(fileno(help), STDOUT_FILENO);
-            snprintf(line, sizeof line, "--number 3 --list=1,2 --rates=0.5,2 --several=0,1 %s",
-                     lines[i]);
+            snprintf(line, sizeof line,
+                     "--number 3 --list=1,2 --rates=0.5,2 --several=0,1 %s", lines[i]);
             parse(line);
             _exit(3);
         }

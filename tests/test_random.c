@@ -45,7 +45,8 @@ static void an_entry_is_a_function_of_its_address(void)
     for (int i = 0; i < NELEM(z); i++) check(z[i] == random_normal(r, 5 + (uint64_t)i));
     uint32_t bits[300];
     random_bits_run(r, 7, NELEM(bits), bits);
-    for (int i = 0; i < NELEM(bits); i++) check(bits[i] == random_bits(r, 7 + (uint64_t)i));
+    for (int i = 0; i < NELEM(bits); i++)
+        check(bits[i] == random_bits(r, 7 + (uint64_t)i));
     double u[300];
     random_uniforms(r, 7, NELEM(u), u);
     for (int i = 0; i < NELEM(u); i++) check(u[i] == random_uniform(r, 7 + (uint64_t)i));

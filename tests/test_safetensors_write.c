@@ -33,11 +33,26 @@ static void writes_by_hand(void)
  * as does 1 + 3 2^-11.  The smallest is 2^-24, the largest 65504. */
 static void halves_by_hand(void)
 {
-    static const struct { double x; unsigned bits; } rows[] = {
-        {0, 0}, {-0.0, 0x8000}, {1, 0x3c00}, {-2, 0xc000}, {1 + 0x1p-11, 0x3c00},
-        {1 + 0x3p-11, 0x3c02}, {1 + 0x1.01p-11, 0x3c01}, {2 - 0x1p-12, 0x4000},
-        {0x1p-14, 0x0400}, {0x1p-24, 1}, {0x1p-25, 0}, {0x3p-25, 2}, {65504, 0x7bff},
-        {65519, 0x7bff}, {65520, 0x7c00}, {-1e9, 0xfc00}, {0x1.ff8p-15, 0x03ff}, {0x1.ffcp-15, 0x0400},
+    static const struct { double x; unsigned bits;
+    } rows[] = {
+        {0, 0},
+        {-0.0, 0x8000},
+        {1, 0x3c00},
+        {-2, 0xc000},
+        {1 + 0x1p-11, 0x3c00},
+        {1 + 0x3p-11, 0x3c02},
+        {1 + 0x1.01p-11, 0x3c01},
+        {2 - 0x1p-12, 0x4000},
+        {0x1p-14, 0x0400},
+        {0x1p-24, 1},
+        {0x1p-25, 0},
+        {0x3p-25, 2},
+        {65504, 0x7bff},
+        {65519, 0x7bff},
+        {65520, 0x7c00},
+        {-1e9, 0xfc00},
+        {0x1.ff8p-15, 0x03ff},
+        {0x1.ffcp-15, 0x0400},
     };
     for (int i = 0; i < NELEM(rows); i++) check_int(half_of(rows[i].x), rows[i].bits);
 }

@@ -75,8 +75,9 @@ void killed_at_any_moment(void)
         compare_and_remove("k", "whole");
         completed++;
     }
-    printf("killed at %d moments, %d of them after a first checkpoint; %d runs completed\n",
-           kills, resumed, completed);
+    printf(
+        "killed at %d moments, %d of them after a first checkpoint; %d runs completed\n",
+        kills, resumed, completed);
     check_int(kills, KILLS);
     check(resumed >= KILLS / 3 && completed >= 2);
 }
@@ -112,9 +113,11 @@ void a_long_run_stays_as_it_is(void)
     prepare();
     const char *t = test_folder(), *told = getenv("MINUTES");
     double minutes = told ? strtod(told, NULL) : 1, begin = seconds_now();
-    const char *args = TEXT("train %s --save-seconds 1 --threads 1 --out %s", options(), t);
+    const char *args =
+        TEXT("train %s --save-seconds 1 --threads 1 --out %s", options(), t);
     pid_t child = start(TEXT("%s/long --minutes %g", args, minutes), "output");
-    pid_t piece = start(TEXT("%s/piece --minutes %g", args, 0.7 * minutes), "piece.output");
+    pid_t piece =
+        start(TEXT("%s/piece --minutes %g", args, 0.7 * minutes), "piece.output");
     Use third[3] = {{0, INT_MAX}, {0, INT_MAX}, {0, INT_MAX}};
     int status;
     for (; waitpid(child, &status, WNOHANG) == 0; usleep(50000)) {

@@ -131,8 +131,8 @@ const char *config_difference(const Config *x, const Config *y)
         put_entry(&p, NULL, e, &a);
         put_entry(&q, NULL, e, &b);
         if (differ && strcmp(p.bytes, q.bytes) != 0)
-            list = arena_printf(scratch(), "%s%s%s is %s, not %s", list, *list ? "; " : "",
-                                e->key, p.bytes, q.bytes);
+            list = arena_printf(scratch(), "%s%s%s is %s, not %s", list,
+                                *list ? "; " : "", e->key, p.bytes, q.bytes);
     }
     return *list ? list : NULL;
 }

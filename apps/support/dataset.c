@@ -99,7 +99,8 @@ Dataset dataset_load(Arena *a, const char *what, const char *folder, DatasetPart
         d.name = name_of(a, what);
     } else {
         fail_usage("%s is neither a data set nor a folder: expected mnist, leaves, "
-                   "cifar10, or a folder with IDX files, CIFAR-10 batches or PNG files", what);
+                   "cifar10, or a folder with IDX files, CIFAR-10 batches or PNG files",
+                   what);
     }
     return d;
 }
@@ -115,8 +116,8 @@ void dataset_shrink(Arena *a, Dataset *d, int n)
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < d->count * H; k++)
         for (int i = 0; i < W * C; i++) {
-            const uint8_t *block = d->pixels + (size_t)k * (size_t)(n * line) + i / C * n * C +
-                                   i % C;
+            const uint8_t *block =
+                d->pixels + (size_t)k * (size_t)(n * line) + i / C * n * C + i % C;
             int sum = 0;
             for (int y = 0; y < n; y++)
                 for (int x = 0; x < n; x++) sum += block[y * line + x * C];

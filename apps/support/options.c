@@ -121,7 +121,8 @@ static void parse_value(const Option *o, const char *text)
     case OPTION_TEXT: *(const char **)o->value = text; break;
     case OPTION_INTS: parse_ints(o, text); break;
     case OPTION_REALS:
-        parse_numbers(o, text, DBL_MIN, o->value, "one to eight numbers above 0, like 0.5,1,2");
+        parse_numbers(o, text, DBL_MIN, o->value,
+                      "one to eight numbers above 0, like 0.5,1,2");
         break;
     case OPTION_LIST:
         list->count = parse_numbers(o, text, 0, list->x,
