@@ -144,10 +144,10 @@ static Sums measure(Arena *a, const CommandLine *c, Denoiser *d, const Process *
     return s;
 }
 
+/* Of the mean of two images or more. */
 static double standard_error(const Sums *s)
 {
-    double variance = fmax(s->square - s->total * s->total, 0);
-    return s->images > 1 ? sqrt(variance / (s->images - 1)) : NAN;
+    return sqrt(fmax(s->square - s->total * s->total, 0) / (s->images - 1));
 }
 
 /* ---- showing ----------------------------------------------------------------------- */
@@ -171,9 +171,10 @@ static void print_table(const Sums *s, const Schedule *schedule)
         }
         above += s->bits[t];
     }
-    printf("\n%.4f bits/dim, standard error %.4f, on %d images: prior %.5f + KL %.4f + "
-           "decoder %.4f\n", s->total, standard_error(s), s->images, s->prior, kl_sum(s),
-           s->bits[0]);
+    printf("\n%.4f bits/dim", s->total);
+    if (s->images > 1) printf(", standard error %.4f", standard_error(s));
+    printf(", on %d image%s: prior %.5f + KL %.4f + decoder %.4f\n", s->images,
+           s->images > 1 ? "s" : "", s->prior, kl_sum(s), s->bits[0]);
     if (s->flow == 0) return;
     printf("%.4f bits/dim by the flow: %.4f in the place of prior and KL\n",
            s->flow + s->bits[0], s->flow);
@@ -186,7 +187,7 @@ static void write_json(const char *path, const Sums *s)
     json_open_object(&t, NULL);
     json_put_integer(&t, "images", s->images);
     json_put_number(&t, "bits_per_dim", s->total);
-    json_put_number(&t, "standard_error", standard_error(s));
+    if (s->images > 1) json_put_number(&t, "standard_error", standard_error(s));
     json_put_number(&t, "prior", s->prior);
     json_put_number(&t, "kl", kl_sum(s));
     json_put_number(&t, "decoder", s->bits[0]);
