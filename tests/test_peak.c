@@ -1,5 +1,6 @@
 /* How much memory does a step need at its worst moment?  The pool counts; here the sum is
- * written out from the shapes, array by array, and must be equal to the byte.
+ * written out from the shapes, array by array, and must be equal to the byte, but for the
+ * rest of a hole that is too small for another block.
  *
  * A small U-Net without anything optional: 16x16 pixels, B = 16 channels, one halving to
  * 8x8 with 2B channels, one residual block a level going down and two going up.
@@ -28,6 +29,7 @@
 #include "nn/unet.h"
 #include "tests/check.h"
 
+enum { REST = 128 };            /* a hole's rest below this is no block, but counted */
 enum { N = 2, SIZE = 16, HALF = SIZE / 2, CHANNELS = 4, B = 16, E = 4 * B };
 
 static const UNetConfig config = {
@@ -60,7 +62,6 @@ static const Arrays training[] = {
     {"conv_in's, from up.0.1, until the way down needs it", 1, SIZE, B},
     {"conv1's output", 1, SIZE, B},
     {"w(e) and conv1's bias, just made", 1, 1, B},
-    {"the rest of the hole they fell into, too small for a block", 1, 1, B / 2},
     {"conv1's input, just made", 1, SIZE, 3 * B},
     {"the joined input, from the way around", 1, SIZE, 3 * B},
 };
@@ -120,7 +121,8 @@ static void a_training_step_peaks_at_the_widest_block(void)
     Tape t = tape_create();
     Moment m = {0};
     run(&t, &m);
-    check_int((long long)t.pool.peak, (long long)add_up(training, NELEM(training)));
+    size_t sum = add_up(training, NELEM(training));
+    check(t.pool.peak >= sum && t.pool.peak - sum < REST);
     check_text(m.where, "up.0.0 conv2d backward");
     check_int((long long)t.pool.in_use, 0);
     tape_destroy(&t);

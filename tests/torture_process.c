@@ -107,7 +107,7 @@ static void look_at(pid_t process, Use *u)
 /* Trains for MINUTES with a checkpoint every second and pictures in between.  After the
  * first third of the time it needs no page more than before, and keeps no more files
  * open.  Beside it the first piece of the same run is made, which ends early, is gone on
- * with by other threads, and ends in the same bytes. */
+ * with, and ends in the same bytes. */
 void a_long_run_stays_as_it_is(void)
 {
     prepare();
@@ -135,7 +135,7 @@ void a_long_run_stays_as_it_is(void)
     long steps = done ? strtol(done + 13, NULL, 10) : 0;
     printf("%ld steps: %ld kB and %d files, then %ld kB and %d files\n", steps,
            third[0].peak, third[1].files, third[2].peak, third[2].files);
-    const char *rest = TEXT("train --resume %s/piece --steps %ld --minutes 0 --threads 3",
+    const char *rest = TEXT("train --resume %s/piece --steps %ld --minutes 0 --threads 1",
                             t, steps);
     check_int(drift("", rest), 0);
     compare_and_remove("piece", "long");
