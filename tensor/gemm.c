@@ -25,6 +25,7 @@
 
 #include <string.h>
 
+#include "tensor/bfloat16.h"
 #include "tensor/error.h"
 #include "tensor/memory.h"
 #include "tensor/vector.h"
@@ -112,16 +113,28 @@ enum {
     ENOUGH_TASKS = 8
 };
 
+static bool in_pairs;
+
+void gemm_set_bfloat16(bool on) { in_pairs = on; }
+bool gemm_bfloat16(void) { return in_pairs; }
+
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 
-/* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first three are constants in
+/* sum + x b, where all lanes of x are *a; or with pairs the sum of both products. */
+static inline __attribute__((always_inline)) Vector
+add_product(bool pairs, Vector sum, const Real *a, Vector b)
+{
+    return pairs ? pair_dot(sum, pair_broadcast(a), (Pairs)b) : sum + *a * b;
+}
+
+/* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first four are constants in
  * every call; without `wide`, only the left vector of the columns.  A row of A comes from
  * far away when a strip is read for the first time, so the next strip is asked for along
  * with this one. */
 static inline __attribute__((always_inline)) void
-multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Panel *B,
-         Real *c, size_t ldc, const Real *bias, bool accumulate)
+multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel *A,
+         const Panel *B, Real *c, size_t ldc, const Real *bias, bool accumulate)
 {
     Vector c0[MR] = {{0}}, c1[MR] = {{0}};
     const Real *third[MR / 3 + 1], *b = B->at;      /* every third row: as many addresses
@@ -135,10 +148,10 @@ multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Pa
         if (wide) b1 = vector_load(b + LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            Real x = rows_adjoin ? a[i]
-                                 : third[i / 3][(size_t)k + (size_t)(i % 3) * A->step];
-            c0[i] += x * b0;
-            if (wide) c1[i] += x * b1;
+            const Real *x = rows_adjoin ? a + i
+                                        : third[i / 3] + k + (size_t)(i % 3) * A->step;
+            c0[i] = add_product(pairs, c0[i], x, b0);
+            if (wide) c1[i] = add_product(pairs, c1[i], x, b1);
         }
     }
     Vector add0 = {0}, add1 = {0};
@@ -153,26 +166,22 @@ multiply(int rows, bool rows_adjoin, bool wide, int nk, const Panel *A, const Pa
     }
 }
 
-#define KERNEL(name, rows, rows_adjoin, wide)                                      \
-    static void name(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,  \
-                     const Real *bias, bool accumulate)                            \
-    {                                                                              \
-        multiply(rows, rows_adjoin, wide, nk, A, B, c, ldc, bias, accumulate);     \
-    }
-KERNEL(few_narrow, FEW, false, false)
-KERNEL(few_wide, FEW, false, true)
-KERNEL(few_adjoin_narrow, FEW, true, false)
-KERNEL(few_adjoin_wide, FEW, true, true)
-KERNEL(all_narrow, MR, false, false)
-KERNEL(all_wide, MR, false, true)
-KERNEL(all_adjoin_narrow, MR, true, false)
-KERNEL(all_adjoin_wide, MR, true, true)
-
+/* multiply, for each combination of these. */
+enum { WIDE = 1, ROWS_ADJOIN = 2, ALL_ROWS = 4, PAIRS = 8 };
 typedef void Kernel(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc,
                     const Real *bias, bool accumulate);
-static Kernel *const kernels[2][2][2] = {       /* [all rows][rows adjoin][wide] */
-    {{few_narrow, few_wide}, {few_adjoin_narrow, few_adjoin_wide}},
-    {{all_narrow, all_wide}, {all_adjoin_narrow, all_adjoin_wide}},
+#define KERNEL(n)                                                                      \
+    static void kernel_##n(int nk, const Panel *A, const Panel *B, Real *c, size_t ldc, \
+                           const Real *bias, bool accumulate)                          \
+    {                                                                                  \
+        multiply(n & ALL_ROWS ? MR : FEW, n & ROWS_ADJOIN, n & WIDE, n & PAIRS, nk, A, \
+                 B, c, ldc, bias, accumulate);                                         \
+    }
+KERNEL(0) KERNEL(1) KERNEL(2) KERNEL(3) KERNEL(4) KERNEL(5) KERNEL(6) KERNEL(7)
+KERNEL(8) KERNEL(9) KERNEL(10) KERNEL(11) KERNEL(12) KERNEL(13) KERNEL(14) KERNEL(15)
+static Kernel *const kernels[] = {
+    kernel_0, kernel_1, kernel_2, kernel_3, kernel_4, kernel_5, kernel_6, kernel_7,
+    kernel_8, kernel_9, kernel_10, kernel_11, kernel_12, kernel_13, kernel_14, kernel_15,
 };
 
 /* Moves the valid corner of a register tile to C. */
@@ -191,9 +200,10 @@ void gemm_panel(Real *c, size_t ldc, Panel A, Panel B, int ni, int nj, int nk,
     for (int i = 0, rows; i < ni; i += rows, c += (size_t)rows * ldc) {
         rows = ni - i >= MR ? MR : FEW;
         bool whole = ni - i >= rows && nj % LANES == 0;
-        kernels[rows == MR][A.rows_adjoin][nj > LANES](
-            nk, &A, &B, whole ? c : tile, whole ? ldc : NR, whole ? bias : NULL,
-            whole && accumulate);
+        int kind = (nj > LANES ? WIDE : 0) | (A.rows_adjoin ? ROWS_ADJOIN : 0) |
+                   (rows == MR ? ALL_ROWS : 0) | (A.pairs ? PAIRS : 0);
+        kernels[kind](nk, &A, &B, whole ? c : tile, whole ? ldc : NR,
+                      whole ? bias : NULL, whole && accumulate);
         if (!whole)
             store_corner(c, ldc, tile, smaller(rows, ni - i), nj, bias, accumulate);
         A.at += (size_t)rows * (A.rows_adjoin ? 1 : A.step);
@@ -208,8 +218,9 @@ typedef struct {
     size_t ldc;
     int i0, ni, j0, nj, k0, k1;
     const Real *bias;       /* of column j0, or NULL */
-    bool accumulate;
+    bool accumulate, pairs;
     Real *strips, *panel;   /* room for what is packed */
+    Real *numbers;          /* ... and for what is to be made pairs of */
 } Task;
 
 static bool is_stored(const Operand *x) { return x->pack == pack_matrix; }
@@ -242,23 +253,53 @@ static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
     return (Panel){t->panel, NR, false};
 }
 
+/* Both of them in pairs, of k and k + 1; a last k without another is one with 0.  They
+ * are packed as they are, some at a time, and then turned. */
+static Panel pairs_of_a(const Task *t, int k0, int nk)
+{
+    size_t row = (size_t)divide_up(nk, LANES) * LANES, pairs = row / 2;
+    for (int i = 0; i < t->ni; i += MR) {
+        int rows = smaller(MR, t->ni - i);
+        t->a.pack(&t->a, t->i0 + i, rows, k0, nk, t->numbers, (int)row, 1);
+        for (int r = 0; r < rows; r++) {
+            Real *from = t->numbers + (size_t)r * row;
+            Real *to = t->strips + (size_t)(i + r) * pairs;
+            for (size_t k = (size_t)nk; k < row; k++) from[k] = 0;
+            for (size_t k = 0; k < row; k += LANES)
+                halves_store(to + k / 2, vector_load(from + k));
+        }
+    }
+    return (Panel){t->strips, pairs, false, true};
+}
+
+static Panel pairs_of_b(const Task *t, int j, int columns, int k0, int nk)
+{
+    t->b.pack(&t->b, t->j0 + j, columns, k0, nk, t->numbers, 1, NR);
+    pair_rows(t->panel, NR, t->numbers, NR, nk, NR);
+    return (Panel){t->panel, NR, false, true};
+}
+
 static void run_task(Task t)
 {
     Arena *arena = scratch();
     size_t mark = arena_mark(arena);
+    int most = t.pairs ? 2 * KC : KC;
     t.strips = arena_new(arena, Real, (size_t)divide_up(t.ni, MR) * MR * KC);
     t.panel = arena_new(arena, Real, (size_t)KC * NR);
+    if (t.pairs) t.numbers = arena_new(arena, Real, (size_t)most * NR);
 
     /* Equal blocks of k rather than full ones and a rest. */
-    int blocks = divide_up(t.k1 - t.k0, KC), step = divide_up(t.k1 - t.k0, blocks);
+    int blocks = divide_up(t.k1 - t.k0, most), step = divide_up(t.k1 - t.k0, blocks);
     for (int k = t.k0; k < t.k1; k += step) {
         int nk = smaller(step, t.k1 - k);
-        Panel A = rows_of_a(&t, k, nk);
+        Panel A = t.pairs ? pairs_of_a(&t, k, nk) : rows_of_a(&t, k, nk);
         for (int j = 0; j < t.nj; j += NR) {
             int columns = smaller(NR, t.nj - j);
             bool first = k == t.k0;
-            gemm_panel(t.c + j, t.ldc, A, columns_of_b(&t, j, columns, k, nk), t.ni,
-                       columns, nk, first && t.bias ? t.bias + j : NULL,
+            Panel B = t.pairs ? pairs_of_b(&t, j, columns, k, nk)
+                              : columns_of_b(&t, j, columns, k, nk);
+            gemm_panel(t.c + j, t.ldc, A, B, t.ni, columns,
+                       t.pairs ? divide_up(nk, 2) : nk, first && t.bias ? t.bias + j : NULL,
                        t.accumulate || !first);
         }
     }
@@ -309,7 +350,7 @@ static void gemm_fast(Real *c, size_t ldc, Operand a, Operand b, int M, int N, i
     for (int task = 0; task < down * across * p.parts; task++) {
         int part = task % p.parts, tile = task / p.parts;
         int i0 = tile / across * p.tile_m, j0 = tile % across * p.tile_n;
-        Task t = {.a = a, .b = b, .c = c, .ldc = ldc, .i0 = i0, .j0 = j0,
+        Task t = {.a = a, .b = b, .c = c, .ldc = ldc, .i0 = i0, .j0 = j0, .pairs = in_pairs,
                   .ni = smaller(p.tile_m, M - i0), .nj = smaller(p.tile_n, N - j0),
                   .k0 = (int)((long long)K * part / p.parts),
                   .k1 = (int)((long long)K * (part + 1) / p.parts)};
@@ -333,7 +374,7 @@ void gemm(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
     require(M >= 0 && N >= 0 && K > 0, "gemm of %d x %d x %d", M, N, K);
     require(!bias || !accumulate, "gemm: a bias is for a result that is overwritten");
 #ifdef REFERENCE
-    if (a.pack == pack_matrix && b.pack == pack_matrix) {
+    if (!in_pairs && a.pack == pack_matrix && b.pack == pack_matrix) {
         gemm_reference(c, ldc, a, b, M, N, K, bias, accumulate);
         return;
     }

@@ -39,18 +39,25 @@ Operand gemm_b_transposed(const Real *data, size_t stride); /* B[k][j] at j*stri
 void gemm(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
           const Real *bias, bool accumulate);
 
+/* From now on products round their factors to half the bits, bfloat16 in the float build,
+ * and sum in Reals (bfloat16.h).  Twice as fast where the processor has an instruction
+ * for it, slower elsewhere.  False at first; one switch for all threads. */
+void gemm_set_bfloat16(bool on);
+bool gemm_bfloat16(void);
+
 /* Where a factor lies for the innermost loop.  Of A [i][k], either the k of a row are
  * neighbours and the rows `step` apart, or the rows are and the k; of B [k][j], always
- * the j. */
+ * the j.  With `pairs`, each Real is a pair of halves, numbers 2 k and 2 k + 1. */
 typedef struct {
     const Real *at;
     size_t step;
-    bool rows_adjoin;
+    bool rows_adjoin, pairs;
 } Panel;
 
 /* The innermost part of the product, by one thread, for at most NR columns (vector.h):
  * c [ni, nj] = A B + bias, or c += A B; rows of c are ldc apart.  Rows are read four at a
- * time and columns by whole vectors: there must be something to read. */
+ * time and columns by whole vectors: there must be something to read.  Both panels are of
+ * pairs, nk of them, or neither. */
 void gemm_panel(Real *c, size_t ldc, Panel A, Panel B, int ni, int nj, int nk,
                 const Real *bias, bool accumulate);
 

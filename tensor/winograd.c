@@ -1,6 +1,7 @@
 /* Convolution from values at points: see winograd.h. */
 #include "tensor/winograd.h"
 
+#include "tensor/bfloat16.h"
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/memory.h"
@@ -120,10 +121,12 @@ static Corner corner_of(const Grid *grid, int t)
 
 /* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[(k
  * tiles + t) width + c].  The width is a vector more than the channels, so that rows do
- * not fall on the same lines of the cache. */
+ * not fall on the same lines of the cache.  With `pairs` (bfloat16.h), c counts pairs of
+ * channels. */
 typedef struct {
     Real *at;
     size_t tiles, width;
+    bool pairs;
     const Real *zeros;      /* [channels]: a pixel outside the image */
 } Values;
 
@@ -133,10 +136,10 @@ static Real *values_at(const Values *v, size_t place)
 }
 
 /* Room for whole strips of tiles: products with tiles beyond the last are thrown away. */
-static Values new_values(int tiles, int channels)
+static Values new_values(int tiles, int channels, bool pairs)
 {
-    Values v = {.tiles = (size_t)(tiles + MR - 1) / MR * MR,
-                .width = (size_t)channels + LANES};
+    Values v = {.tiles = (size_t)(tiles + MR - 1) / MR * MR, .pairs = pairs,
+                .width = (size_t)channels / (pairs ? 2 : 1) + LANES};
     v.at = arena_new(scratch(), Real, PLACES * v.tiles * v.width);
     v.zeros = arena_zeroed(scratch(), Real, (size_t)channels);
     return v;
@@ -159,10 +162,10 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
             pixel[j][i] = inside ? image + (size_t)((row * grid->W + column) * C)
                                  : v->zeros;
         }
-    Real *to = v->at + t * v->width;
     size_t place = v->tiles * v->width;
     for (int c = 0; c < C; c += LANES) {
         Vector columns[IN][IN];                 /* [column][place along it] */
+        Real *to = v->at + t * v->width;
 #pragma GCC unroll 6
         for (int j = 0; j < size; j++) {
             Vector d[IN];
@@ -175,8 +178,9 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
             Vector row[IN];
             transform(&columns[0][i], IN, row);
 #pragma GCC unroll 6
-            for (int j = 0; j < IN; j++)
-                vector_store(to + (size_t)(i * IN + j) * place + c, row[j]);
+            for (int j = 0; j < IN; j++, to += place)
+                if (v->pairs) halves_store(to + c / 2, row[j]);
+                else vector_store(to + c, row[j]);
         }
     }
 }
@@ -234,8 +238,8 @@ static void write_output(const Values *m, Real *y, int O, const Grid *grid, int 
 
 /* ---- forward: m[k] = v[k] u[k] ---------------------------------------------------- */
 
-/* The filters at the PLACES, for products from C channels to O: [PLACES][O / NR,
- * up][C][NR]. */
+/* The filters at the PLACES, for products from C channels, or pairs of channels, to O:
+ * [PLACES][O / NR, up][C][NR]. */
 static size_t panel_size(int C) { return (size_t)C * NR; }
 static size_t place_size(int C, int O)
 {
@@ -254,8 +258,8 @@ static void multiply_places(const Values *m, const Values *v, const Real *filter
                 filters + k * place_size(C, O) + (size_t)(o / NR) * panel_size(C);
             for (int c = 0; c < C; c += CHUNK)
                 gemm_panel(values_at(m, k) + o, m->width,
-                           (Panel){values_at(v, k) + c, v->width, false},
-                           (Panel){panel + c * NR, NR, false}, (int)v->tiles,
+                           (Panel){values_at(v, k) + c, v->width, false, v->pairs},
+                           (Panel){panel + c * NR, NR, false, v->pairs}, (int)v->tiles,
                            O - o < NR ? O - o : NR, C - c < CHUNK ? C - c : CHUNK, NULL,
                            c > 0);
         }
@@ -278,15 +282,16 @@ static int block_tiles(int tiles, int channels)
 static void run(Real *out, const Real *in, const Real *filters, const Convolution *g,
                 int C, int O, const Addends *plus)
 {
+    bool pairs = gemm_bfloat16();
     Grid grid = make_grid(g);
     int tiles = g->N * grid.down * grid.across, size = block_tiles(tiles, C + O);
 #pragma omp parallel for schedule(dynamic)
     for (int first = 0; first < tiles; first += size) {
         size_t mark = arena_mark(scratch());
         int count = tiles - first < size ? tiles - first : size;
-        Values v = new_values(count, C), m = new_values(count, O);
+        Values v = new_values(count, C, pairs), m = new_values(count, O, false);
         read_image(&v, in, C, &grid, first, count);
-        multiply_places(&m, &v, filters, C, O);
+        multiply_places(&m, &v, filters, pairs ? C / 2 : C, O);
         write_output(&m, out, O, &grid, first, count, plus);
         arena_rewind(scratch(), mark);
     }
@@ -304,7 +309,7 @@ static void filter_values(Vector g[TAPS * TAPS], Vector u[PLACES])
  * their corner of a panel, at each place.  Forwards a vector of w runs along c, the rows
  * of a panel along o; so they are turned while they are in the cache. */
 static void pack_block(Real *to, size_t place, const Real *w, const Convolution *g,
-                       bool back, int o, int c)
+                       bool back, bool pairs, int o, int c)
 {
     Real values[PLACES][LANES * LANES] __attribute__((aligned(VECTOR_BYTES)));
     size_t C = (size_t)g->C, filter = TAPS * TAPS * C;
@@ -318,7 +323,8 @@ static void pack_block(Real *to, size_t place, const Real *w, const Convolution 
         for (int k = 0; k < PLACES; k++) vector_store(values[k] + i * LANES, u[k]);
     }
     for (int k = 0; k < PLACES; k++, to += place) {
-        if (!back) vector_transpose(values[k], LANES, to, NR);
+        if (!back) vector_transpose(values[k], LANES, values[k], LANES);
+        if (pairs) pair_rows(to, NR, values[k], LANES, LANES, LANES);
         else for (int i = 0; i < LANES; i++)
             vector_store(to + i * NR, vector_load(values[k] + i * LANES));
     }
@@ -329,13 +335,14 @@ static void pack_block(Real *to, size_t place, const Real *w, const Convolution 
 static Real *pack_filters(const Real *w, const Convolution *g, bool back)
 {
     int C = back ? g->O : g->C, O = back ? g->C : g->O;
-    size_t place = place_size(C, O);
+    int each = gemm_bfloat16() ? 2 : 1;         /* channels to a row of a panel */
+    size_t place = place_size(C / each, O);
     Real *filters = arena_new(scratch(), Real, PLACES * place);
 #pragma omp parallel for schedule(static)
     for (int block = 0; block < O / LANES * (C / LANES); block++) {
         int o = block / (C / LANES) * LANES, c = block % (C / LANES) * LANES;
-        Real *panel = filters + (size_t)(o / NR) * panel_size(C);
-        pack_block(panel + c * NR + o % NR, place, w, g, back, o, c);
+        Real *panel = filters + (size_t)(o / NR) * panel_size(C / each);
+        pack_block(panel + c / each * NR + o % NR, place, w, g, back, each == 2, o, c);
     }
     return filters;
 }
@@ -361,20 +368,31 @@ void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
 
 /* ---- the gradient of the filters: du[k] = dm[k]' v[k] ----------------------------- */
 
+/* Pairs of tiles, in place. */
+static void pair_tiles(const Values *v, int count, int channels)
+{
+    for (size_t k = 0; k < PLACES; k++)
+        pair_rows(values_at(v, k), v->width, values_at(v, k), v->width, count, channels);
+}
+
 /* du [PLACES, O, C] = (or +=) the part of tiles first ... first+count-1. */
 static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution *g,
                       int first, int count, bool add)
 {
+    bool pairs = gemm_bfloat16();
     size_t mark = arena_mark(scratch()), C = (size_t)g->C, O = (size_t)g->O;
     Grid grid = make_grid(g);
-    Values v = new_values(count, g->C), dm = new_values(count, g->O);
+    Values v = new_values(count, g->C, false), dm = new_values(count, g->O, false);
     read_image(&v, x, g->C, &grid, first, count);
     read_output(&dm, dy, g->O, &grid, first, count);
+    if (pairs) pair_tiles(&v, count, g->C), pair_tiles(&dm, count, g->O);
     for (size_t k = 0; k < PLACES; k++)
         for (size_t c = 0; c < C; c += NR)
-            gemm_panel(du + k * O * C + c, C, (Panel){values_at(&dm, k), dm.width, true},
-                       (Panel){values_at(&v, k) + c, v.width, false}, g->O,
-                       C - c < NR ? (int)(C - c) : NR, count, NULL, add);
+            gemm_panel(du + k * O * C + c, C,
+                       (Panel){values_at(&dm, k), dm.width, true, pairs},
+                       (Panel){values_at(&v, k) + c, v.width, false, pairs}, g->O,
+                       C - c < NR ? (int)(C - c) : NR, pairs ? (count + 1) / 2 : count,
+                       NULL, add);
     arena_rewind(scratch(), mark);
 }
 
