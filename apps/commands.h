@@ -24,6 +24,7 @@ int compress_main(int argc, char **argv);
 int decompress_main(int argc, char **argv);
 int figures_main(int argc, char **argv);
 int info_main(int argc, char **argv);
+int losses_main(int argc, char **argv);
 int gradcheck_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 

@@ -13,6 +13,7 @@ static const struct {
     {"train", "train a diffusion model on a data set", train_main},
     {"classifier", "train a classifier, to guide samples or to judge them",
      classifier_main},
+    {"losses", "the losses of runs, beside each other", losses_main},
     {"sample", "draw images with a trained model", sample_main},
     {"evaluate", "measure a model on test images", evaluate_main},
     {"import", "make a run of another program's network", import_main},

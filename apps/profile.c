@@ -14,6 +14,7 @@
 #include "apps/support/example.h"
 #include "tensor/clock.h"
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/parallel.h"
 
 typedef enum { FORWARD, BACKWARD, PASSES } PassKind;
@@ -156,11 +157,13 @@ int profile_main(int argc, char **argv)
 {
     const char *words[1];
     int steps = 3, threads = 0;
+    bool bf16 = false;
     Example e = EXAMPLE;
     e.batch = 0;
     Option options[] = {
         {"steps", OPTION_INT, &steps, "N", "steps to time, after one to warm up", 0},
         {"threads", OPTION_INT, &threads, "N", "0: one for each core", 0},
+        {"bf16", OPTION_FLAG, &bf16, NULL, "as drift train --bf16 does", 0},
         EXAMPLE_OPTIONS(&e),
         {0},
     };
@@ -172,6 +175,7 @@ int profile_main(int argc, char **argv)
         fail_usage("which preset or run?  usage: %s", usage.synopsis);
     if (steps < 1) fail_usage("--steps must be at least 1");
     parallel_set_threads(threads);
+    gemm_set_bfloat16(bf16);
     example_open(&e, words[0], options);
 
     Profile p = {0}, warm_up = {0};
@@ -183,7 +187,7 @@ int profile_main(int argc, char **argv)
     for (int i = 0; i < steps; i++) time_step(&p, &e, &t);
     peak = (peak + clock_peak()) / 2;
     printf("%s, %d images a step, mean of %d steps, %s, %s\n\n", words[0], e.batch, steps,
-           parallel_describe(), REAL_NAME);
+           parallel_describe(), gemm_describe());
     print_profile(&p, steps, peak);
     tape_destroy(&t);
     example_close(&e);

@@ -16,6 +16,7 @@
 #include "diffusion/methods.h"
 #include "tensor/clock.h"
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/json.h"
 #include "tensor/parallel.h"
 
@@ -50,7 +51,7 @@ static const Net *find_net(const char *name)
 typedef struct {
     const char *config, *mode;
     int batch, size, base, threads, steps;
-    bool json;
+    bool json, bf16;
 } Plan;
 
 static Config config_of(const Net *net, const Plan *plan)
@@ -185,6 +186,7 @@ static void print(const Result *r, const Plan *plan, int batch)
     json_put_text(&t, "mode", plan->mode);
     json_put_integer(&t, "batch", batch);
     json_put_integer(&t, "threads", parallel_threads());
+    json_put_bool(&t, "bf16", plan->bf16);
     json_put_number(&t, "ms_median", r->median);
     json_put_number(&t, "ms_min", r->least);
     json_put_number(&t, "gflop", r->gflop);
@@ -196,10 +198,10 @@ static void print(const Result *r, const Plan *plan, int batch)
     json_close(&t);
     if (plan->json) printf("%s\n", t.bytes);
     else
-        printf("%s %s, %d images, %s: %.1f ms a step (least %.1f), %.1f images/s, "
+        printf("%s %s, %d images, %s, %s: %.1f ms a step (least %.1f), %.1f images/s, "
                "%.0f GFLOP/s of %.0f, %.0f MB, first step after %.2f s\n",
                plan->config, plan->mode, batch,
-               parallel_describe(), r->median, r->least, batch / r->median * 1e3,
+               parallel_describe(), gemm_describe(), r->median, r->least, batch / r->median * 1e3,
                r->gflop / r->median * 1e3, r->peak, r->resident, r->first);
 }
 
@@ -216,6 +218,7 @@ int main(int argc, char **argv)
         {"base", OPTION_INT, &plan.base, "N", "channels at the top; 0: its own", 0},
         {"threads", OPTION_INT, &plan.threads, "N", "0: one for each core", 0},
         {"steps", OPTION_INT, &plan.steps, "N", "steps to time, after one to warm up", 0},
+        {"bf16", OPTION_FLAG, &plan.bf16, NULL, "products of bfloat16, sums of float", 0},
         {"json", OPTION_FLAG, &plan.json, NULL, "print one line of JSON", 0},
         {0},
     };
@@ -227,6 +230,7 @@ int main(int argc, char **argv)
     if (strcmp(plan.mode, "train") != 0 && strcmp(plan.mode, "infer") != 0)
         fail_usage("there is no mode %s; there are train and infer", plan.mode);
     parallel_set_threads(plan.threads);
+    gemm_set_bfloat16(plan.bf16);
     const Net *net = find_net(plan.config);
     Config c = config_of(net, &plan);
     Result r = measure(net, &c, &plan);

@@ -31,8 +31,10 @@
 
 #if REAL_BYTES == 4
 typedef uint32_t Word;
+#define HALF_NAME "bfloat16"
 #else
 typedef uint64_t Word;
+#define HALF_NAME "half a double"
 #endif
 /* The bits of a Vector of Reals, each of which is a pair. */
 typedef Word Pairs __attribute__((vector_size(VECTOR_BYTES)));

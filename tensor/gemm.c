@@ -118,6 +118,17 @@ static bool in_pairs;
 void gemm_set_bfloat16(bool on) { in_pairs = on; }
 bool gemm_bfloat16(void) { return in_pairs; }
 
+const char *gemm_describe(void)
+{
+    if (!in_pairs) return REAL_NAME;
+#ifdef HAVE_BFLOAT16_DOT
+    return REAL_NAME ", products of bfloat16";
+#else
+    return REAL_NAME ", products of " HALF_NAME " (this processor has no instruction for "
+           "them: slower, not faster)";
+#endif
+}
+
 static int smaller(int x, int y) { return x < y ? x : y; }
 static int divide_up(int x, int y) { return (x + y - 1) / y; }
 

@@ -45,6 +45,9 @@ void gemm(Real *c, size_t ldc, Operand a, Operand b, int M, int N, int K,
 void gemm_set_bfloat16(bool on);
 bool gemm_bfloat16(void);
 
+/* "float", or "float, products of bfloat16", or what else of this is so. */
+const char *gemm_describe(void);
+
 /* Where a factor lies for the innermost loop.  Of A [i][k], either the k of a row are
  * neighbours and the rows `step` apart, or the rows are and the k; of B [k][j], always
  * the j.  With `pairs`, each Real is a pair of halves, numbers 2 k and 2 k + 1. */

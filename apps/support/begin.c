@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/parallel.h"
 
 /* Copies into config what options changed. */
 static void replace_entries(Config *config, const RunRequest *r, const Option options[])
 {
-    static const size_t size[] = {[OPTION_INT] = sizeof(int),
+    static const size_t size[] = {[OPTION_FLAG] = sizeof(bool),
+                                  [OPTION_INT] = sizeof(int),
                                   [OPTION_LONG] = sizeof(long),
                                   [OPTION_REAL] = sizeof(double),
                                   [OPTION_TEXT] = sizeof(char *),
@@ -71,17 +73,11 @@ static void trim_log(Training *t)
     const char *path = run_path(&t->arena, t->folder, "log.jsonl");
     if (!file_exists(path)) return;
     Bytes log = file_read(&t->arena, path);
-    size_t kept = 0;
-    while (kept < log.size) {
-        const uint8_t *newline = memchr(log.data + kept, '\n', log.size - kept);
-        if (!newline) break;
-        size_t end = (size_t)(newline - log.data) + 1;
-        const Json *line = json_parse(&t->arena,
-                                      (Bytes){path, log.data + kept, end - kept});
+    size_t kept = 0, at = 0;
+    for (const Json *line; (line = log_line(&t->arena, log, &at)); kept = at) {
         if (json_integer(line, "step", path) > t->model.optimizer.step) break;
         t->seconds = json_number(line, "seconds", path);
         t->smooth = json_number(line, "smoothed", path);
-        kept = end;
     }
     if (kept < log.size) file_write(path, log.data, kept);
 }
@@ -152,11 +148,12 @@ int training_command(Training *t, const RunRequest *r, const Option options[])
                      &t->model.config);
 
     const Config *k = &t->model.config;
+    gemm_set_bfloat16(k->bfloat16);
     printf("%s: %d pictures of %dx%dx%d%s; preset %s, %zu parameters; %s, %s\n",
            k->dataset, t->dataset.count, t->dataset.height, t->dataset.width,
            t->dataset.channels,
            k->unet.classes || is_classifier(k) ? ", with their classes" : "", k->preset,
-           t->model.params.size, parallel_describe(), REAL_NAME);
+           t->model.params.size, parallel_describe(), gemm_describe());
     int number = training_run(t);
     printf("%s at step %ld: loss %.4f, %.0f s of training, peak memory %zu MB\n"
            "  checkpoint  %s/checkpoint.safetensors\n",

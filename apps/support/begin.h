@@ -46,6 +46,8 @@ typedef struct {
     {"batch", OPTION_INT, &(k)->batch, "N", "pictures a step *", 0},                    \
     {"micro-batch", OPTION_INT, &(k)->micro_batch, "N",                                 \
      "in memory at once; 0: all; gradients are added up *", 0},                         \
+    {"bf16", OPTION_FLAG, &(k)->bfloat16, NULL,                                         \
+     "multiply numbers of 16 bits, add in 32: faster where the processor can *", 0},    \
     {"lr", OPTION_REAL, &(k)->optimizer.rate.lr, "X",                                   \
      "learning rate, at its highest *", 0},                                             \
     {"lr-decay", OPTION_TEXT, &(k)->optimizer.rate.decay, "NAME",                       \

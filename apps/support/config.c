@@ -69,6 +69,7 @@ static const Entry entries[] = {
     CHOICE("repair", ENTRY_BOOL, optimizer.repair), ENTRY("ema", ENTRY_REAL, ema),
     CHOICE("ema_ramp", ENTRY_REAL, ema_ramp), ENTRY("batch", ENTRY_INT, batch),
     CHOICE("micro_batch", ENTRY_INT, micro_batch),
+    CHOICE("bfloat16", ENTRY_BOOL, bfloat16),
     CHOICE("label_dropout", ENTRY_REAL, label_dropout),
     ENTRY("timesteps", ENTRY_TEXT, timesteps),
     CHOICE("augment_chance", ENTRY_REAL, augment), CHOICE("flip", ENTRY_BOOL, flip),

@@ -23,6 +23,7 @@ typedef struct {
     const char *prediction, *variance, *loss;   /* diffusion/process.h, objective.h */
     bool no_clip;                   /* sampling lets x0_hat leave [-1, 1] */
     const char *conditioning;       /* diffusion/conditioning.h */
+    bool bfloat16;                  /* training multiplies halves (tensor/bfloat16.h) */
     int batch;
     int micro_batch;                /* samples in memory at once; 0: the whole batch */
     double label_dropout;           /* share of the labels left out: for guidance.h */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 
 /* ---- opening ----------------------------------------------------------------------- */
 
@@ -168,7 +169,8 @@ uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double
 {
     const DrawRequest *r = d->request;
     size_t mark = arena_mark(scratch()), size = d->free.base.size;
-    bool guided = r->guide && scale > 0;
+    bool guided = r->guide && scale > 0, halves = gemm_bfloat16();
+    gemm_set_bfloat16(halves || r->bf16);
     uint8_t *pixels = arena_new(a, uint8_t, (size_t)count * size);
     int batch = sampling_alone(&r->sampling) ? 1 : r->batch < count ? r->batch : count;
     double *x = arena_new(scratch(), double, (size_t)batch * size);
@@ -186,6 +188,7 @@ uint8_t *drawing_make(Drawing *d, Arena *a, int count, const int *labels, double
         to_bytes(pixels + (size_t)i * size, x, (size_t)d->batch * size);
     }
     progress_break(&d->progress);
+    gemm_set_bfloat16(halves);
     arena_rewind(scratch(), mark);
     return pixels;
 }

@@ -193,6 +193,14 @@ void run_write_config(const char *run, const RunPlan *plan, const Config *c)
     arena_destroy(&a);
 }
 
+const Json *log_line(Arena *a, Bytes log, size_t *at)
+{
+    const uint8_t *line = log.data + *at, *end = memchr(line, '\n', log.size - *at);
+    if (!end) return NULL;
+    *at += (size_t)(end - line) + 1;
+    return json_parse(a, (Bytes){log.path, line, (size_t)(end - line)});
+}
+
 void run_source(Arena *a, const char *run, const char **source, const char **data)
 {
     if (!file_is_folder(run))

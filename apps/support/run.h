@@ -70,6 +70,10 @@ void run_lock(const char *run);
  * is none. */
 const char *run_checkpoint(Arena *a, const char *run);
 
+/* The line of a log.jsonl that begins at *at, which moves on to the next one; NULL after
+ * the last that was written whole. */
+const Json *log_line(Arena *a, Bytes log, size_t *at);
+
 /* What a run was trained on, as dataset_load takes it; data, if asked for, may become
  * NULL. */
 void run_source(Arena *a, const char *run, const char **source, const char **data);
