@@ -121,7 +121,7 @@ PROOFS   = $(if $(filter float,$(REAL)),$(addprefix $(subst -float,-double,$B)/t
              test_multiscale golden)))
 proofs:
 	@$(if $(PROOFS),$(MAKE) --no-print-directory REAL=double $(PROOFS))
-test: layers drift $(TESTS) $(COMPARED) proofs
+test: layers drift $(TESTS) $(COMPARED) proofs $B/tests/torture $B/tests/torture-drift
 	@DRIFT=$B/drift tests/run $(foreach t,$(TESTS) $(COMPARED) $(PROOFS),\
 	  "$t$(if $(filter %/golden,$t), $(GOLDEN) $(FINISHED))")
 

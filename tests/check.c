@@ -116,17 +116,36 @@ const char *test_folder(void)
     return folder;
 }
 
-int drift_run(const char **output, const char *before, const char *args)
+/* Of what lives as long as the program. */
+static Arena *arena(void)
 {
     static Arena a;
     if (!a.region.base) a = arena_create();
-    const char *program = getenv("DRIFT"),
-               *log = arena_printf(&a, "%s/output", test_folder());
+    return &a;
+}
+
+char *in_folder(const char *name)
+{
+    return arena_printf(arena(), "%s/%s", test_folder(), name);
+}
+
+bool same_files(const char *x, const char *y)
+{
+    size_t mark = arena_mark(arena());
+    Bytes a = file_read(arena(), x), b = file_read(arena(), y);
+    bool same = a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+    arena_rewind(arena(), mark);
+    return same;
+}
+
+int drift_run(const char **output, const char *before, const char *args)
+{
+    const char *program = getenv("DRIFT"), *log = in_folder("output");
     if (!program) program = "build/drift";
     int status =
-        system(arena_printf(&a, "(%s %s %s) > %s 2>&1", before, program, args, log));
-    Bytes text = file_read(&a, log);
-    *output = arena_printf(&a, "%.*s", (int)text.size, (const char *)text.data);
+        system(arena_printf(arena(), "(%s %s %s) > %s 2>&1", before, program, args, log));
+    Bytes text = file_read(arena(), log);
+    *output = arena_printf(arena(), "%.*s", (int)text.size, (const char *)text.data);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

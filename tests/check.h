@@ -68,7 +68,12 @@ void check_drift_at(const char *file, int line, int code, const char *words,
 /* Fills x with numbers in [-1, 1) that depend on the seed alone. */
 void fill_uniform(Real *x, size_t n, unsigned seed);
 
-/* A folder for this test's files, empty at the start, removed when the program ends. */
+/* A folder for this test's files, empty at the start, removed when the program ends, and
+ * the path of a name in it. */
 const char *test_folder(void);
+char *in_folder(const char *name);
+
+/* Do two files hold the same bytes? */
+bool same_files(const char *x, const char *y);
 
 #endif

@@ -7,23 +7,17 @@
 #include "tensor/file.h"
 #include "tests/golden_weights.h"
 
-const char *in_folder(const char *text)
+const char *with_folder(const char *text)
 {
     const char *at = strchr(text, '@');
     if (!at) return text;
-    return in_folder(arena_printf(scratch(), "%.*s%s%s", (int)(at - text), text,
+    return with_folder(arena_printf(scratch(), "%.*s%s%s", (int)(at - text), text,
                                   test_folder(), at + 1));
 }
 
 void put_text(const char *path, const char *text)
 {
-    file_write(in_folder(path), text, strlen(text));
-}
-
-bool same_files(const char *x, const char *y)
-{
-    Bytes a = file_read(scratch(), in_folder(x)), b = file_read(scratch(), in_folder(y));
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+    file_write(with_folder(path), text, strlen(text));
 }
 
 static void fill(const Published *w, Real *value)
@@ -52,7 +46,7 @@ static size_t put_weights(const char *path, const char *class, const char *argum
                            : published_unet(a, &net, &p, &u);
     params_allocate(&p, 0);
     fill(&w, p.value);
-    published_save(in_folder(path), &w, unet_defaults(net.unet).style.taps, p.value);
+    published_save(with_folder(path), &w, unet_defaults(net.unet).style.taps, p.value);
     size_t count = p.size;
     params_destroy(&p);
     return count;
@@ -68,11 +62,11 @@ size_t put_network(const char *folder, const char *class, const char *arguments,
                    int size)
 {
     bool diffusers = strstr(class, "UNet2DModel") != NULL;
-    folder_make(IN_FOLDER("@/%s", folder));
+    folder_make(WITH_FOLDER("@/%s", folder));
     const char *name = diffusers ? "diffusion_pytorch_model" : "model";
-    put_text(IN_FOLDER("@/%s/%s.json", folder, diffusers ? "config" : name), arguments);
+    put_text(WITH_FOLDER("@/%s/%s.json", folder, diffusers ? "config" : name), arguments);
     if (diffusers)
-        put_text(IN_FOLDER("@/%s/scheduler_config.json", folder), ddpm_scheduler);
-    return put_weights(IN_FOLDER("@/%s/%s.safetensors", folder, name), class, arguments,
+        put_text(WITH_FOLDER("@/%s/scheduler_config.json", folder), ddpm_scheduler);
+    return put_weights(WITH_FOLDER("@/%s/%s.safetensors", folder, name), class, arguments,
                        size);
 }

@@ -8,16 +8,15 @@
 #include "tests/check.h"
 
 /* Formats, and puts the test's folder where an @ is.  Lives in the scratch arena. */
-#define IN_FOLDER(...) in_folder(arena_printf(scratch(), __VA_ARGS__))
-const char *in_folder(const char *text);
+#define WITH_FOLDER(...) with_folder(arena_printf(scratch(), __VA_ARGS__))
+const char *with_folder(const char *text);
 
 /* drift ARGS, where an @ stands for the test's folder. */
 #define check_drift(code, words, ...) \
-    check_drift_at(HERE, code, words, IN_FOLDER(__VA_ARGS__))
+    check_drift_at(HERE, code, words, WITH_FOLDER(__VA_ARGS__))
 
-/* Paths as `in_folder` takes them. */
+/* A path as `with_folder` takes them. */
 void put_text(const char *path, const char *text);
-bool same_files(const char *x, const char *y);
 
 /* A folder with the network of a class, made with these arguments for images of
  * size x size, and the arguments beside it: config.json and a scheduler for diffusers,

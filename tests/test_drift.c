@@ -11,12 +11,6 @@
 static Arena arena;
 #define TEXT(...) arena_printf(&arena, __VA_ARGS__)
 
-/* NAME in the folder of this test. */
-static const char *in_folder(const char *name)
-{
-    return TEXT("%s/%s", test_folder(), name);
-}
-
 /* The rest is `drift`'s arguments, as printf takes them. */
 #define check_drift(code, words, ...) check_drift_at(HERE, code, words, TEXT(__VA_ARGS__))
 

@@ -87,7 +87,7 @@ static const struct Case *import(const char *name)
 {
     const struct Case *c = cases;
     while (strcmp(c->name, name) != 0) c++;
-    if (file_exists(IN_FOLDER("@/%s", name))) return c;
+    if (file_exists(WITH_FOLDER("@/%s", name))) return c;
     put_network(name, c->class, c->arguments, c->size);
     check_drift(0, c->class, "import @/%s --out @/%s-run --size %d,%d", name, name,
                 c->size, c->size);
@@ -100,17 +100,17 @@ static void check_round_trip(const char *n)
     bool diffusers = strcmp(c->to, "diffusers") == 0;
     const char *weights = diffusers ? "diffusion_pytorch_model" : "model";
     check_drift(0, c->class, "export @/%s-run --to %s --out @/%s-out", n, c->to, n);
-    check(same_files(IN_FOLDER("@/%s/%s.safetensors", n, weights),
-                     IN_FOLDER("@/%s-out/%s.safetensors", n, weights)));
-    Bytes b = file_read(scratch(), IN_FOLDER("@/%s-out/%s.json", n,
+    check(same_files(WITH_FOLDER("@/%s/%s.safetensors", n, weights),
+                     WITH_FOLDER("@/%s-out/%s.safetensors", n, weights)));
+    Bytes b = file_read(scratch(), WITH_FOLDER("@/%s-out/%s.json", n,
                                              diffusers ? "config" : "model"));
     const char *text = arena_printf(scratch(), "%.*s", (int)b.size, (const char *)b.data);
     if (!strstr(text, c->said)) check_text(text, c->said);
     if (strstr(text, c->unsaid)) check_text(text, c->unsaid);
     check_drift(0, c->class, "import @/%s-out --out @/%s-back --size %d,%d", n, n,
                 c->size, c->size);
-    check(same_files(IN_FOLDER("@/%s-run/checkpoint.safetensors", n),
-                     IN_FOLDER("@/%s-back/checkpoint.safetensors", n)));
+    check(same_files(WITH_FOLDER("@/%s-run/checkpoint.safetensors", n),
+                     WITH_FOLDER("@/%s-back/checkpoint.safetensors", n)));
 }
 
 static void export_undoes_import(void)
@@ -140,8 +140,8 @@ static void an_imported_classifier_guides_an_imported_network(void)
     check_drift(0, "2 images", "%s --out @/free.npy", draw);
     check_drift(0, "2 images", "%s %s --scale 0 --out @/zero.npy", draw, guide);
     check_drift(0, "2 images", "%s %s --scale 50 --out @/guided.npy", draw, guide);
-    check(same_files("@/free.npy", "@/zero.npy"));
-    check(!same_files("@/free.npy", "@/guided.npy"));
+    check(same_files(in_folder("free.npy"), in_folder("zero.npy")));
+    check(!same_files(in_folder("free.npy"), in_folder("guided.npy")));
     check_drift(1, "classifies pictures of 28x28x1, but the model draws 16x16x3",
                 "%s --guide @/digits-run", draw);
 }
@@ -152,8 +152,8 @@ static void an_imported_network_enlarges_the_pictures_of_another(void)
     static const char *const objective[] = {"", ", \"predict_xstart\": true"};
     import("superres");
     for (int i = 0; i < 2; i++) {
-        put_network(IN_FOLDER("low%d", i), "UNetModel",
-                    IN_FOLDER(OPENAI RGB "\"image_size\": 8, \"num_classes\": 5, "
+        put_network(WITH_FOLDER("low%d", i), "UNetModel",
+                    WITH_FOLDER(OPENAI RGB "\"image_size\": 8, \"num_classes\": 5, "
                               "\"attention_resolutions\": [2], "
                               "\"_diffusion\": {\"sigma_small\": true%s}}", objective[i]),
                     8);
@@ -163,7 +163,7 @@ static void an_imported_network_enlarges_the_pictures_of_another(void)
                     "--guidance 1 --out @/large%d.npy", i, i);
     }
     check_drift(0, "[2, 16, 16, 3]", "info @/large0.npy");
-    check(!same_files("@/large0.npy", "@/large1.npy"));
+    check(!same_files(in_folder("large0.npy"), in_folder("large1.npy")));
     check_drift(2, "--low", "sample @/superres-run --count 1");
 }
 
@@ -187,7 +187,7 @@ static void what_a_family_cannot_say_is_not_exported(void)
     check_drift(2, "--live-weights: of a classifier",
                 "export @/digits-run --to adm --live-weights --out @/no");
     check_drift(2, "usage: drift export", "export @/iddpm-run --to adm");
-    check(!file_exists(IN_FOLDER("@/no")));
+    check(!file_exists(WITH_FOLDER("@/no")));
 }
 
 static const Test tests[] = {

@@ -11,11 +11,6 @@
 
 static Arena arena;
 
-static char *in_folder(const char *name)
-{
-    return arena_printf(&arena, "%s/%s", test_folder(), name);
-}
-
 /* Pieces smaller and larger than the writer's buffer, in order. */
 static void pieces_come_out_in_order(void)
 {

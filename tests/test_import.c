@@ -34,7 +34,7 @@ static const char cifar[] =
 static void check_convolution(const char *run, const char *ours, const char *theirs)
 {
     SafeTensors f = safetensors_read(scratch(),
-                                     IN_FOLDER("@/%s-run/checkpoint.safetensors", run));
+                                     WITH_FOLDER("@/%s-run/checkpoint.safetensors", run));
     const SafeEntry *e = safetensors_find(&f, ours);
     int O = (int)e->dim[0], K = (int)e->dim[1], I = (int)e->dim[3];
     int o = O - 1, y = 2, i = I - 1;
@@ -51,7 +51,7 @@ static void check_family(const char *folder, const char *class, const char *conf
     const char *last = size == 28 ? "up_blocks.2.resnets.2.conv2.weight"
                                   : "up_blocks.3.resnets.2.conv2.weight";
     check_int((long long)put_network(folder, class, config, size), (long long)parameters);
-    check_drift(0, IN_FOLDER("%zu parameters in %d arrays; images of %dx%dx%d; 1000 "
+    check_drift(0, WITH_FOLDER("%zu parameters in %d arrays; images of %dx%dx%d; 1000 "
                              "steps, linear, eps, fixed_large", parameters, arrays, size,
                              size, size == 28 ? 1 : 3),
                 "import @/%s --out @/%s-run", folder, folder);
@@ -84,11 +84,11 @@ static void google_ddpm_cifar10_32_is_imported(void)
 static void the_files_may_be_in_unet_and_scheduler(void)
 {
     put_network("pipe", "UNet2DModel", brief, 28);
-    check_int(system(IN_FOLDER("cd @/pipe && mkdir unet scheduler && mv *.safetensors "
+    check_int(system(WITH_FOLDER("cd @/pipe && mkdir unet scheduler && mv *.safetensors "
                                "config.json unet && mv scheduler_* scheduler")), 0);
     check_drift(0, "fixed_large", "import @/pipe --out @/pipe-run");
     check_drift(0, "fixed_large", "import @/pipe/unet --out @/unet-run");
-    check_int(system(IN_FOLDER("rm @/pipe/scheduler/scheduler_config.json")), 0);
+    check_int(system(WITH_FOLDER("rm @/pipe/scheduler/scheduler_config.json")), 0);
     check_drift(0, "linear, eps, fixed_small", "import @/pipe --out @/default-run");
 }
 
@@ -100,9 +100,9 @@ static void both_namings_of_diffusers_are_one_network(void)
     check_drift(0, "UNet2DModel:", "export @/old-run --to diffusers --out @/new");
     check_drift(0, "UNet2DModel:", "import @/new --out @/new-run");
     SafeTensors x = safetensors_read(scratch(),
-                                     in_folder("@/old-run/checkpoint.safetensors"));
+                                     with_folder("@/old-run/checkpoint.safetensors"));
     SafeTensors y = safetensors_read(scratch(),
-                                     in_folder("@/new-run/checkpoint.safetensors"));
+                                     with_folder("@/new-run/checkpoint.safetensors"));
     check_int(x.count, y.count);
     for (int i = 0; i < x.count; i++)
         check(memcmp(x.entries[i].data, y.entries[i].data,
@@ -132,7 +132,7 @@ static uint64_t encode(Dtype dtype, float value)
 
 static void rewrite(const char *from, const char *to, Variant v)
 {
-    SafeTensors f = safetensors_read(scratch(), in_folder(from));
+    SafeTensors f = safetensors_read(scratch(), with_folder(from));
     SafeEntry *e = arena_new(scratch(), SafeEntry, (size_t)f.count);
     for (int i = 0; i < f.count; i++) {
         e[i] = f.entries[i];
@@ -148,7 +148,7 @@ static void rewrite(const char *from, const char *to, Variant v)
         e[i].dtype = v.dtype;
         e[i].data = data;
     }
-    safetensors_write(in_folder(to), e, f.count, NULL, 0);
+    safetensors_write(with_folder(to), e, f.count, NULL, 0);
 }
 
 #define SONG \
@@ -168,11 +168,11 @@ static void all_types_are_widened(void)
         {"", DTYPE_F32}, {"", DTYPE_F64}, {"", DTYPE_F16}, {"", DTYPE_BF16}};
     put_network("t", "UNetModel", openai, 16);
     for (int i = 0; i < NELEM(variants); i++) {
-        rewrite("@/t/model.safetensors", IN_FOLDER("@/t%d.safetensors", i), variants[i]);
-        put_text(IN_FOLDER("@/t%d.json", i), openai);
+        rewrite("@/t/model.safetensors", WITH_FOLDER("@/t%d.safetensors", i), variants[i]);
+        put_text(WITH_FOLDER("@/t%d.json", i), openai);
         check_drift(0, "UNetModel", "import @/t%d.safetensors --out @/t%d", i, i);
-        check(same_files("@/t0/checkpoint.safetensors",
-                         IN_FOLDER("@/t%d/checkpoint.safetensors", i)));
+        check(same_files(in_folder("t0/checkpoint.safetensors"),
+                         WITH_FOLDER("@/t%d/checkpoint.safetensors", i)));
     }
 }
 
@@ -197,10 +197,10 @@ static void what_a_network_of_nvlabs_predicts_must_be_told(void)
             (Variant){.prefix = "model.", .keep = true});
     for (int i = 0; i < NELEM(rows); i++) {
         bool good = strstr(rows[i].words, "1000 steps") != NULL;
-        put_text("@/told.json", IN_FOLDER("%s%s}", SONG, rows[i].told));
+        put_text("@/told.json", WITH_FOLDER("%s%s}", SONG, rows[i].told));
         check_drift(good ? 0 : 1, rows[i].words,
                     "import @/told.safetensors --out @/nv%d", i);
-        check(file_exists(IN_FOLDER("@/nv%d", i)) == good);
+        check(file_exists(WITH_FOLDER("@/nv%d", i)) == good);
     }
 }
 
@@ -211,9 +211,9 @@ static void check_changed(const char *file, const char *old, const char *new,
                           const char *words)
 {
     const char *text = strcmp(file, "config.json") == 0 ? grey : ddpm_scheduler;
-    const char *path = IN_FOLDER("@/bad/%s", file), *at = strstr(text, old);
+    const char *path = WITH_FOLDER("@/bad/%s", file), *at = strstr(text, old);
     check(at != NULL);
-    put_text(path, IN_FOLDER("%.*s%s%s", (int)(at - text), text, new, at + strlen(old)));
+    put_text(path, WITH_FOLDER("%.*s%s%s", (int)(at - text), text, new, at + strlen(old)));
     check_drift(1, words, "import @/bad --out @/no");
     put_text(path, text);
 }
@@ -250,7 +250,7 @@ static void options_that_are_not_supported_are_named(void)
     put_network("bad", "UNet2DModel", grey, 28);
     for (int i = 0; i < NELEM(rows); i++)
         check_changed(rows[i].file, rows[i].old, rows[i].new, rows[i].words);
-    check(!file_exists(in_folder("@/no")));
+    check(!file_exists(with_folder("@/no")));
 }
 
 static void bytes_that_are_no_network_are_refused(void)
@@ -263,28 +263,28 @@ static void bytes_that_are_no_network_are_refused(void)
         {"lie.safetensors", "\x40\x42\x0f\x01\x01\x01\x01\x01{}",
          "is not a safetensors file"},
     };
-    folder_make(in_folder("@/pickles"));
+    folder_make(with_folder("@/pickles"));
     for (int i = 0; i < NELEM(rows); i++) {
         const char *slash = strchr(rows[i].file, '/');
         int shown = slash ? (int)(slash - rows[i].file) : (int)strlen(rows[i].file);
-        put_text(IN_FOLDER("@/%s", rows[i].file), rows[i].bytes);
+        put_text(WITH_FOLDER("@/%s", rows[i].file), rows[i].bytes);
         check_drift(1, rows[i].words, "import @/%.*s --out @/no", shown, rows[i].file);
     }
     check_drift(2, "usage: drift import", "import");
     check_drift(1, "there is no file or folder", "import @/nowhere --out @/no");
-    check(!file_exists(in_folder("@/no")));
+    check(!file_exists(with_folder("@/no")));
 }
 
 static void a_network_needs_its_arguments_and_all_its_bytes(void)
 {
     put_network("cut", "SongUNet", SONG "}", 16);
-    check_int(system(IN_FOLDER("mv @/cut/model.json @/cut.json")), 0);
+    check_int(system(WITH_FOLDER("mv @/cut/model.json @/cut.json")), 0);
     check_drift(1, "needs the arguments", "import @/cut --out @/no");
     put_text("@/other.json", "{\"img_resolution\": 16}");
     check_drift(1, "in_channels", "import @/cut --config @/other.json --out @/no");
-    check_int(system(IN_FOLDER("truncate -s -5 @/cut/model.safetensors")), 0);
+    check_int(system(WITH_FOLDER("truncate -s -5 @/cut/model.safetensors")), 0);
     check_drift(1, "cut short or damaged", "import @/cut --config @/cut.json --out @/no");
-    check(!file_exists(in_folder("@/no")));
+    check(!file_exists(with_folder("@/no")));
 }
 
 static const Test tests[] = {

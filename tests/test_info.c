@@ -10,11 +10,6 @@ static Arena arena;
 #define TEXT(...) arena_printf(&arena, __VA_ARGS__)
 #define check_drift(code, words, ...) check_drift_at(HERE, code, words, TEXT(__VA_ARGS__))
 
-static const char *in_folder(const char *name)
-{
-    return TEXT("%s/%s", test_folder(), name);
-}
-
 /* Mean and deviation are of 1, 3 and 5: 3 and sqrt(8/3). */
 static void statistics_leave_out_what_is_not_finite(void)
 {

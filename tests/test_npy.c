@@ -8,11 +8,6 @@
 
 static Arena arena;
 
-static const char *in_folder(const char *name)
-{
-    return arena_printf(&arena, "%s/%s", test_folder(), name);
-}
-
 static Bytes written(NpyArray array)
 {
     const char *path = in_folder("a.npy");

@@ -6,11 +6,6 @@
 
 static Arena arena;
 
-static const char *in_folder(const char *name)
-{
-    return arena_printf(&arena, "%s/%s", test_folder(), name);
-}
-
 static void writes_by_hand(void)
 {
     const char *path = in_folder("hand.safetensors");

@@ -11,8 +11,7 @@ enum { FIRST = 1, LAST = 2 };       /* steps: of the run to begin with, of the w
 extern Arena arena;                 /* of everything below */
 #define TEXT(...) arena_printf(&arena, __VA_ARGS__)
 
-/* Paths: of a name in the folder of this test, of a run's checkpoint there. */
-const char *in_folder(const char *name);
+/* The path of a run's checkpoint in the folder of this test. */
 const char *checkpoint(const char *run);
 
 /* The program to torture, from the environment. */
@@ -22,7 +21,6 @@ const char *program(void);
  * it said is in the file "output". */
 int drift(const char *fault, const char *args);
 bool output_has(const char *words);
-bool same_files(const char *x, const char *y);
 
 /* Makes the pictures and, for each step, a run that ended there with nothing in its
  * way. */

@@ -11,8 +11,6 @@
 
 Arena arena;
 
-const char *in_folder(const char *name) { return TEXT("%s/%s", test_folder(), name); }
-
 const char *checkpoint(const char *run)
 {
     return TEXT("%s/%s/checkpoint.safetensors", test_folder(), run);
@@ -36,15 +34,6 @@ bool output_has(const char *words)
 {
     Bytes text = file_read(&arena, in_folder("output"));
     return strstr(TEXT("%.*s", (int)text.size, (const char *)text.data), words) != NULL;
-}
-
-bool same_files(const char *x, const char *y)
-{
-    size_t mark = arena_mark(&arena);
-    Bytes a = file_read(&arena, x), b = file_read(&arena, y);
-    bool same = a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-    arena_rewind(&arena, mark);
-    return same;
 }
 
 const char *options(void)
