@@ -14,10 +14,12 @@
 #include "apps/support/image.h"
 #include "apps/support/options.h"
 #include "apps/support/png.h"
+#include "apps/support/progress.h"
 #include "apps/support/run.h"
 #include "diffusion/posterior.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tensor/parallel.h"
 
 /* What is hidden, at (h, w) of a picture. */
 static bool left(int h, int w, int H, int W) { return (void)h, (void)H, w < W / 2; }
@@ -36,7 +38,7 @@ static const struct {
 typedef struct {
     const char *run, *out, *steps, *mask;
     double noise;
-    int count, draws, repeats;
+    int count, draws, repeats, threads;
     bool as_noisy, train;
     long seed;
 } Restoring;
@@ -132,6 +134,7 @@ static Errors restore(Arena *a, const Restoring *r, Model *m)
     const double *guess = mask ? find_average(a, r, D) : seen;
     int *label = arena_new(a, int, (size_t)N);
     Errors errors = {0};
+    Progress progress = progress_start("picture");
     for (int k = 0; k < r->count; k++) {
         const uint8_t *picture = set.pixels + (size_t)k * D;
         uint8_t *to = pixels + (size_t)(k * columns) * D;
@@ -149,7 +152,9 @@ static Errors restore(Arena *a, const Restoring *r, Model *m)
         memcpy(to, picture, D);
         to_bytes(to + D, seen, D);
         to_bytes(to + 2 * D, x, n + D);
+        progress_show(&progress, k + 1, r->count, (k + 1.0) / r->count, "");
     }
+    progress_break(&progress);
     Pictures p = {r->count * columns, u->height, u->width, u->channels, pixels};
     Image grid = image_grid(a, &p, columns, 2);
     png_write(r->out, &grid);
@@ -178,6 +183,7 @@ static int run(int argc, char **argv, Restoring r, Option own, const Usage *usag
         {"seed", OPTION_LONG, &r.seed, "N", "of the noise", 0},
         {"out", OPTION_TEXT, &r.out, "X.png", "rows: picture, what is seen, answers, "
          "their mean", 0},
+        {"threads", OPTION_INT, &r.threads, "N", "0: one for each core", 0},
         {0},
     };
     options[0].value = own.kind == OPTION_TEXT ? (void *)&r.mask : (void *)&r.noise;
@@ -188,6 +194,7 @@ static int run(int argc, char **argv, Restoring r, Option own, const Usage *usag
     if (!r.mask && (r.as_noisy || r.repeats > 1))
         fail_usage("--as-noisy and --repeats are for inpaint: what is seen must be "
                    "exact");
+    parallel_set_threads(r.threads);
     Arena a = arena_create();
     Model m;
     model_load(&m, run_checkpoint(&a, r.run), MODEL_DENOISER, false);
