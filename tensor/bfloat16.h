@@ -87,6 +87,8 @@ static inline void halves_store(Real *to, Vector x)
 #endif
 }
 
+static inline void pairs_store(Real *at, Pairs p) { memcpy(at, &p, sizeof p); }
+
 /* Row k of `to` = the pairs of rows 2 k and 2 k + 1 of `from`, or of the last row and 0;
  * whole vectors of columns.  In place if both are the same. */
 static inline void pair_rows(Real *to, size_t to_step, const Real *from,
@@ -96,8 +98,7 @@ static inline void pair_rows(Real *to, size_t to_step, const Real *from,
         for (int c = 0; c < columns; c += LANES) {
             Vector odd = {0};
             if (k + 1 < rows) odd = vector_load(from + from_step + c);
-            Pairs p = pair(vector_load(from + c), odd);
-            memcpy(to + c, &p, sizeof p);
+            pairs_store(to + c, pair(vector_load(from + c), odd));
         }
 }
 

@@ -142,7 +142,7 @@ add_product(bool pairs, Vector sum, const Real *a, Vector b)
 /* C[rows][NR] (+)= A B (+ bias) over nk values of k.  The first four are constants in
  * every call; without `wide`, only the left vector of the columns.  A row of A comes from
  * far away when a strip is read for the first time, so the next strip is asked for along
- * with this one. */
+ * with this one: a vector of each row, then the next of each. */
 static inline __attribute__((always_inline)) void
 multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel *A,
          const Panel *B, Real *c, size_t ldc, const Real *bias, bool accumulate)
@@ -152,9 +152,14 @@ multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel 
                                                        as there are registers for */
     for (int i = 0; i < divide_up(rows, 3); i++)
         third[i] = A->at + 3 * (size_t)i * A->step;
-    const Real *a = A->at, *next = A->at + (size_t)rows * A->step;
+    const Real *a = A->at, *ahead = A->at + (size_t)rows * A->step;
+    int ahead_row = 0;
     for (int k = 0; k < nk; k++, b += B->step, a += A->step) {
-        if (!rows_adjoin) __builtin_prefetch(next + (size_t)k * (size_t)rows);
+        if (!rows_adjoin) {
+            __builtin_prefetch(ahead);
+            ahead += A->step;
+            if (++ahead_row == rows) ahead_row = 0, ahead += LANES - rows * (ptrdiff_t)A->step;
+        }
         Vector b0 = vector_load(b), b1 = b0;
         if (wide) b1 = vector_load(b + LANES);
 #pragma GCC unroll 12

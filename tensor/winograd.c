@@ -185,12 +185,12 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
     }
 }
 
-/* v = B' d B for `count` tiles from number `first` on. */
-static void read_image(const Values *v, const Real *x, int C, const Grid *grid, int first,
-                       int count)
+/* v[t ...] = B' d B for `count` tiles from number `first` on. */
+static void read_image(const Values *v, int t, const Real *x, int C, const Grid *grid,
+                       int first, int count)
 {
-    for (int t = 0; t < count; t++)
-        read_tile(v, (size_t)t, x, C, grid, corner_of(grid, first + t), IN, 1,
+    for (int i = 0; i < count; i++)
+        read_tile(v, (size_t)(t + i), x, C, grid, corner_of(grid, first + i), IN, 1,
                   points_of_image);
 }
 
@@ -203,67 +203,152 @@ static void read_output(const Values *m, const Real *dy, int O, const Grid *grid
                   points_of_output);
 }
 
-/* y = A' m A + what is to be added. */
-static void write_output(const Values *m, Real *y, int O, const Grid *grid, int first,
-                         int count, const Addends *plus)
+/* Where a tile of outputs goes, and what is added to it; rest and bias may be NULL. */
+typedef struct {
+    Real *y;                    /* as its corner's */
+    const Real *rest, *bias;
+    int row, pixel, channels;   /* from row to row, from pixel to pixel; how many */
+} Target;
+
+/* y = A' m A of tile t + bias (+ rest), `rows` x `width` of it. */
+static inline __attribute__((always_inline)) void
+write_tile(const Values *m, size_t t, const Target *to, int rows, int width)
 {
-    for (int t = 0; t < count; t++) {
-        Corner corner = corner_of(grid, first + t);
-        int rows = grid->H - corner.row < OUT ? grid->H - corner.row : OUT;
-        int width = grid->W - corner.column < OUT ? grid->W - corner.column : OUT;
-        size_t row0 = corner.image * (size_t)grid->H + (size_t)corner.row;
-        size_t pixel = row0 * (size_t)grid->W + (size_t)corner.column;
-        const Real *bias = bias_of(plus, corner.image, O), *rest = plus->rest;
-        for (int o = 0; o < O; o += LANES) {
-            const Real *from = m->at + (size_t)t * m->width + o;
-            Vector across[IN][OUT], b = bias ? vector_load(bias + o) : (Vector){0};
-            for (int i = 0; i < IN; i++) {
-                Vector row[IN];
-                for (int j = 0; j < IN; j++, from += m->tiles * m->width)
-                    row[j] = vector_load(from);
-                output_of_points(row, 1, across[i]);
-            }
-            for (int j = 0; j < width; j++) {
-                Vector column[OUT];
-                output_of_points(&across[0][j], OUT, column);
-                for (int i = 0; i < rows; i++) {
-                    size_t at = (pixel + (size_t)(i * grid->W + j)) * (size_t)O + o;
-                    if (rest) column[i] += vector_load(rest + at);
-                    vector_store(y + at, column[i] + b);
-                }
+    size_t place = m->tiles * m->width;
+    for (int o = 0; o < to->channels; o += LANES) {
+        const Real *from = m->at + t * m->width + o;
+        Vector across[IN][OUT], bias = {0};
+        if (to->bias) bias = vector_load(to->bias + o);
+#pragma GCC unroll 6
+        for (int i = 0; i < IN; i++) {
+            Vector row[IN];
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++)
+                row[j] = vector_load(from + (size_t)(i * IN + j) * place);
+            output_of_points(row, 1, across[i]);
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < width; j++) {
+            Vector column[OUT];
+            output_of_points(&across[0][j], OUT, column);
+#pragma GCC unroll 4
+            for (int i = 0; i < rows; i++) {
+                int at = i * to->row + j * to->pixel + o;
+                if (to->rest) column[i] += vector_load(to->rest + at);
+                vector_store(to->y + at, column[i] + bias);
             }
         }
     }
 }
 
-/* ---- forward: m[k] = v[k] u[k] ---------------------------------------------------- */
-
-/* The filters at the PLACES, for products from C channels, or pairs of channels, to O:
- * [PLACES][O / NR, up][C][NR]. */
-static size_t panel_size(int C) { return (size_t)C * NR; }
-static size_t place_size(int C, int O)
+/* For `count` tiles from number `first` on, and channels o ... o + channels of O. */
+static void write_output(const Values *m, Real *y, int O, int o, int channels,
+                         const Grid *grid, int first, int count, const Addends *plus)
 {
-    return (size_t)((O + NR - 1) / NR) * panel_size(C);
+    for (int t = 0; t < count; t++) {
+        Corner corner = corner_of(grid, first + t);
+        int rows = grid->H - corner.row, width = grid->W - corner.column;
+        size_t row0 = corner.image * (size_t)grid->H + (size_t)corner.row;
+        size_t at = (row0 * (size_t)grid->W + (size_t)corner.column) * (size_t)O + o;
+        Target to = {y + at, plus->rest ? plus->rest + at : NULL,
+                     bias_of(plus, corner.image, O), grid->W * O, O, channels};
+        if (to.bias) to.bias += o;
+        if (rows >= OUT && width >= OUT)        /* constants, which the loops unroll for */
+            write_tile(m, (size_t)t, &to, OUT, OUT);
+        else
+            write_tile(m, (size_t)t, &to, rows < OUT ? rows : OUT,
+                       width < OUT ? width : OUT);
+    }
 }
 
-/* The sum over channels is one of sums of CHUNK: a long sum in float would lose more
+/* ---- forward: m[k] = v[k] u[k] ------------------------------------------------------
+ * From C channels to O; back, these are the other two and the filter is turned round.
+ * Filters at a place lie in panels [O / NR, up][rows][NR], where a row is a channel that
+ * comes in, or a pair of them. */
+
+typedef struct {
+    const Convolution *g;
+    const Real *w;
+    bool back;
+    int C, O;
+    int each;               /* channels to a row */
+    Grid grid;
+    int tiles;
+} Pass;
+
+static Pass make_pass(const Convolution *g, const Real *w, bool back)
+{
+    require(winograd_fits(g), "not a convolution for Winograd");
+    Grid grid = make_grid(g);
+    return (Pass){g, w, back, back ? g->O : g->C, back ? g->C : g->O,
+                  gemm_bfloat16() ? 2 : 1, grid, g->N * grid.down * grid.across};
+}
+
+/* u = G g G' of a filter [TAPS][TAPS] of vectors. */
+static void filter_values(Vector g[TAPS * TAPS], Vector u[PLACES])
+{
+    Vector columns[TAPS][IN];
+    for (int j = 0; j < TAPS; j++) points_of_filter(g + j, TAPS, columns[j]);
+    for (int i = 0; i < IN; i++) points_of_filter(&columns[0][i], IN, u + i * IN);
+}
+
+/* The filters of LANES output channels from o on and as many input channels from c on, to
+ * their corner of a panel, at each place.  The rows of a panel run along o.  So do, back,
+ * the vectors of w; forwards those run along c, and are turned before there are four
+ * times as many. */
+static void pack_block(const Pass *p, Real *to, size_t place, int o, int c)
+{
+    enum { ALL = TAPS * TAPS };
+    Real turned[ALL][LANES * LANES] __attribute__((aligned(VECTOR_BYTES)));
+    size_t C = (size_t)p->g->C, filter = ALL * C;
+    for (size_t t = 0; !p->back && t < ALL; t++)
+        vector_transpose(p->w + (size_t)o * filter + t * C + c, filter, turned[t], LANES);
+    Vector even[PLACES], u[PLACES];
+    for (int i = 0; i < LANES; i++) {
+        const Real *from = p->w + (size_t)(c + i) * filter + o;
+        Vector taps[ALL];
+        for (size_t t = 0; t < ALL; t++)
+            taps[t] = vector_load(p->back ? from + (ALL - 1 - t) * C
+                                          : turned[t] + i * LANES);
+        filter_values(taps, u);
+        if (p->each == 1)
+            for (size_t k = 0; k < PLACES; k++) vector_store(to + k * place + i * NR, u[k]);
+        else if (i % 2)
+            for (size_t k = 0; k < PLACES; k++)
+                pairs_store(to + k * place + i / 2 * NR, pair(even[k], u[k]));
+        else memcpy(even, u, sizeof u);
+    }
+}
+
+/* The filters from channels c ... c+in to o ... o+outs. */
+static void pack_filters(const Pass *p, Real *to, size_t place, int o, int outs, int c,
+                         int in)
+{
+    int rows = in / p->each;
+#pragma omp parallel for schedule(static)
+    for (int block = 0; block < outs / LANES * (in / LANES); block++) {
+        int j = block / (in / LANES) * LANES, i = block % (in / LANES) * LANES;
+        Real *panel = to + (size_t)(j / NR * rows * NR);
+        pack_block(p, panel + i / p->each * NR + j % NR, place, o + j, c + i);
+    }
+}
+
+/* The sum over channels is one of sums of CHUNK rows: a long sum in float would lose more
  * digits than the transforms do. */
-static void multiply_places(const Values *m, const Values *v, const Real *filters, int C,
-                            int O)
+enum { CHUNK = 64 };
+
+/* At place k: m's channels from o on = (or, after the first chunk, +=) v's rows from c on
+ * times a panel of `rows` x `outs`. */
+static void multiply(const Values *m, int o, const Values *v, int c, size_t k,
+                     const Real *panel, int outs, int rows)
 {
-    enum { CHUNK = 32 };
-    for (size_t k = 0; k < PLACES; k++)
-        for (int o = 0; o < O; o += NR) {
-            const Real *panel =
-                filters + k * place_size(C, O) + (size_t)(o / NR) * panel_size(C);
-            for (int c = 0; c < C; c += CHUNK)
-                gemm_panel(values_at(m, k) + o, m->width,
-                           (Panel){values_at(v, k) + c, v->width, false, v->pairs},
-                           (Panel){panel + c * NR, NR, false, v->pairs}, (int)v->tiles,
-                           O - o < NR ? O - o : NR, C - c < CHUNK ? C - c : CHUNK, NULL,
-                           c > 0);
-        }
+    gemm_panel(values_at(m, k) + o, m->width,
+               (Panel){values_at(v, k) + c, v->width, false, v->pairs},
+               (Panel){panel, NR, false, v->pairs}, (int)v->tiles, outs, rows, NULL,
+               c > 0);
 }
+
+static int smaller(int x, int y) { return x < y ? x : y; }
 
 /* Tiles of a block: so many that a filter, once read, is used again, so few that the
  * values stay in the second cache and that there are enough blocks to share; a function
@@ -278,92 +363,81 @@ static int block_tiles(int tiles, int channels)
     return strips < 1 ? MR : strips * MR;
 }
 
-/* out = in [N, H, W, C] convolved with filters that make O channels. */
-static void run(Real *out, const Real *in, const Real *filters, const Convolution *g,
-                int C, int O, const Addends *plus)
+/* Many tiles: the values of all filters are made first; then a block of tiles is a
+ * thread's task.  From place to place is a row more than there is, so that they do not
+ * fall on the same lines of the cache. */
+static void run_by_tiles(const Pass *p, Real *out, const Real *in, const Addends *plus)
 {
-    bool pairs = gemm_bfloat16();
-    Grid grid = make_grid(g);
-    int tiles = g->N * grid.down * grid.across, size = block_tiles(tiles, C + O);
+    int rows = p->C / p->each, size = block_tiles(p->tiles, p->C + p->O);
+    size_t panel = (size_t)rows * NR, place = (size_t)((p->O + NR - 1) / NR) * panel + NR;
+    Real *filters = arena_new(scratch(), Real, PLACES * place);
+    pack_filters(p, filters, place, 0, p->O, 0, p->C);
 #pragma omp parallel for schedule(dynamic)
-    for (int first = 0; first < tiles; first += size) {
+    for (int first = 0; first < p->tiles; first += size) {
         size_t mark = arena_mark(scratch());
-        int count = tiles - first < size ? tiles - first : size;
-        Values v = new_values(count, C, pairs), m = new_values(count, O, false);
-        read_image(&v, in, C, &grid, first, count);
-        multiply_places(&m, &v, filters, pairs ? C / 2 : C, O);
-        write_output(&m, out, O, &grid, first, count, plus);
+        int count = smaller(size, p->tiles - first);
+        Values v = new_values(count, p->C, p->each == 2);
+        Values m = new_values(count, p->O, false);
+        read_image(&v, 0, in, p->C, &p->grid, first, count);
+        for (size_t k = 0; k < PLACES; k++)
+            for (int o = 0; o < p->O; o += NR)
+                for (int c = 0; c < rows; c += CHUNK)
+                    multiply(&m, o, &v, c, k,
+                             filters + k * place + (size_t)(o / NR) * panel + c * NR,
+                             smaller(NR, p->O - o), smaller(CHUNK, rows - c));
+        write_output(&m, out, p->O, 0, p->O, &p->grid, first, count, plus);
         arena_rewind(scratch(), mark);
     }
 }
 
-/* u = G g G' of a filter [TAPS][TAPS] of vectors. */
-static void filter_values(Vector g[TAPS * TAPS], Vector u[PLACES])
+/* Few tiles and many channels, as deep in a U-Net: the filters' values, four times as
+ * many as the filters have, would be most of what is written and read.  So the values of
+ * all tiles are made first; then NR channels that go out are a thread's task, and the
+ * filters for them are made a chunk at a time, in its cache. */
+static void run_by_filters(const Pass *p, Real *out, const Real *in, const Addends *plus)
 {
-    Vector columns[TAPS][IN];
-    for (int j = 0; j < TAPS; j++) points_of_filter(g + j, TAPS, columns[j]);
-    for (int i = 0; i < IN; i++) points_of_filter(&columns[0][i], IN, u + i * IN);
-}
-
-/* The filters of LANES output channels from o on and as many input channels from c on, to
- * their corner of a panel, at each place.  Forwards a vector of w runs along c, the rows
- * of a panel along o; so they are turned while they are in the cache. */
-static void pack_block(Real *to, size_t place, const Real *w, const Convolution *g,
-                       bool back, bool pairs, int o, int c)
-{
-    Real values[PLACES][LANES * LANES] __attribute__((aligned(VECTOR_BYTES)));
-    size_t C = (size_t)g->C, filter = TAPS * TAPS * C;
-    for (int i = 0; i < LANES; i++) {
-        const Real *from = back ? w + (size_t)(c + i) * filter + (size_t)o
-                                : w + (size_t)(o + i) * filter + (size_t)c;
-        Vector taps[TAPS * TAPS], u[PLACES];
-        for (size_t t = 0; t < TAPS * TAPS; t++)
-            taps[t] = vector_load(from + (back ? TAPS * TAPS - 1 - t : t) * C);
-        filter_values(taps, u);
-        for (int k = 0; k < PLACES; k++) vector_store(values[k] + i * LANES, u[k]);
-    }
-    for (int k = 0; k < PLACES; k++, to += place) {
-        if (!back) vector_transpose(values[k], LANES, values[k], LANES);
-        if (pairs) pair_rows(to, NR, values[k], LANES, LANES, LANES);
-        else for (int i = 0; i < LANES; i++)
-            vector_store(to + i * NR, vector_load(values[k] + i * LANES));
-    }
-}
-
-/* Owned by scratch.  Forward, channel c comes in and o goes out; back it is the other
- * way, and the filter is turned round. */
-static Real *pack_filters(const Real *w, const Convolution *g, bool back)
-{
-    int C = back ? g->O : g->C, O = back ? g->C : g->O;
-    int each = gemm_bfloat16() ? 2 : 1;         /* channels to a row of a panel */
-    size_t place = place_size(C / each, O);
-    Real *filters = arena_new(scratch(), Real, PLACES * place);
+    int rows = p->C / p->each;
+    size_t place = (CHUNK + 1) * NR;
+    Values v = new_values(p->tiles, p->C, p->each == 2);
 #pragma omp parallel for schedule(static)
-    for (int block = 0; block < O / LANES * (C / LANES); block++) {
-        int o = block / (C / LANES) * LANES, c = block % (C / LANES) * LANES;
-        Real *panel = filters + (size_t)(o / NR) * panel_size(C / each);
-        pack_block(panel + c / each * NR + o % NR, place, w, g, back, each == 2, o, c);
+    for (int t = 0; t < p->tiles; t++) read_image(&v, t, in, p->C, &p->grid, t, 1);
+#pragma omp parallel for schedule(dynamic)
+    for (int o = 0; o < p->O; o += NR) {
+        size_t mark = arena_mark(scratch());
+        int outs = smaller(NR, p->O - o);
+        Values m = new_values(p->tiles, NR, false);
+        Real *filters = arena_new(scratch(), Real, PLACES * place);
+        for (int c = 0; c < rows; c += CHUNK) {
+            int n = smaller(CHUNK, rows - c);
+            pack_filters(p, filters, place, o, outs, c * p->each, n * p->each);
+            for (size_t k = 0; k < PLACES; k++)
+                multiply(&m, 0, &v, c, k, filters + k * place, outs, n);
+        }
+        write_output(&m, out, p->O, o, outs, &p->grid, 0, p->tiles, plus);
+        arena_rewind(scratch(), mark);
     }
-    return filters;
+}
+
+static void run(Real *out, const Real *in, const Pass *p, const Addends *plus)
+{
+    size_t mark = arena_mark(scratch());
+    if (p->tiles <= p->O && p->O >= 4 * NR) run_by_filters(p, out, in, plus);
+    else run_by_tiles(p, out, in, plus);
+    arena_rewind(scratch(), mark);
 }
 
 void winograd_forward(Real *y, const Real *x, const Real *w, const Addends *plus,
                       const Convolution *g)
 {
-    require(winograd_fits(g), "not a convolution for Winograd");
-    size_t mark = arena_mark(scratch());
-    run(y, x, pack_filters(w, g, false), g, g->C, g->O, plus);
-    arena_rewind(scratch(), mark);
+    Pass p = make_pass(g, w, false);
+    run(y, x, &p, plus);
 }
 
 void winograd_backward_input(Real *dx, const Real *dy, const Real *w,
                              const Convolution *g, bool add)
 {
-    require(winograd_fits(g), "not a convolution for Winograd");
-    size_t mark = arena_mark(scratch());
-    run(dx, dy, pack_filters(w, g, true), g, g->O, g->C,
-        &(Addends){.rest = add ? dx : NULL});
-    arena_rewind(scratch(), mark);
+    Pass p = make_pass(g, w, true);
+    run(dx, dy, &p, &(Addends){.rest = add ? dx : NULL});
 }
 
 /* ---- the gradient of the filters: du[k] = dm[k]' v[k] ----------------------------- */
@@ -383,7 +457,7 @@ static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution
     size_t mark = arena_mark(scratch()), C = (size_t)g->C, O = (size_t)g->O;
     Grid grid = make_grid(g);
     Values v = new_values(count, g->C, false), dm = new_values(count, g->O, false);
-    read_image(&v, x, g->C, &grid, first, count);
+    read_image(&v, 0, x, g->C, &grid, first, count);
     read_output(&dm, dy, g->O, &grid, first, count);
     if (pairs) pair_tiles(&v, count, g->C), pair_tiles(&dm, count, g->O);
     for (size_t k = 0; k < PLACES; k++)
