@@ -158,7 +158,8 @@ multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel 
         if (!rows_adjoin) {
             __builtin_prefetch(ahead);
             ahead += A->step;
-            if (++ahead_row == rows) ahead_row = 0, ahead += LANES - rows * (ptrdiff_t)A->step;
+            if (++ahead_row == rows)
+                ahead_row = 0, ahead += LANES - rows * (ptrdiff_t)A->step;
         }
         Vector b0 = vector_load(b), b1 = b0;
         if (wide) b1 = vector_load(b + LANES);
@@ -315,8 +316,8 @@ static void run_task(Task t)
             Panel B = t.pairs ? pairs_of_b(&t, j, columns, k, nk)
                               : columns_of_b(&t, j, columns, k, nk);
             gemm_panel(t.c + j, t.ldc, A, B, t.ni, columns,
-                       t.pairs ? divide_up(nk, 2) : nk, first && t.bias ? t.bias + j : NULL,
-                       t.accumulate || !first);
+                       t.pairs ? divide_up(nk, 2) : nk,
+                       first && t.bias ? t.bias + j : NULL, t.accumulate || !first);
         }
     }
     arena_rewind(arena, mark);
@@ -366,7 +367,8 @@ static void gemm_fast(Real *c, size_t ldc, Operand a, Operand b, int M, int N, i
     for (int task = 0; task < down * across * p.parts; task++) {
         int part = task % p.parts, tile = task / p.parts;
         int i0 = tile / across * p.tile_m, j0 = tile % across * p.tile_n;
-        Task t = {.a = a, .b = b, .c = c, .ldc = ldc, .i0 = i0, .j0 = j0, .pairs = in_pairs,
+        Task t = {.a = a, .b = b, .c = c, .ldc = ldc, .i0 = i0, .j0 = j0,
+                  .pairs = in_pairs,
                   .ni = smaller(p.tile_m, M - i0), .nj = smaller(p.tile_n, N - j0),
                   .k0 = (int)((long long)K * part / p.parts),
                   .k1 = (int)((long long)K * (part + 1) / p.parts)};
