@@ -63,8 +63,8 @@ int losses_main(int argc, char **argv)
         {0},
     };
     Usage usage = {"drift losses RUN [RUN ...] [options]",
-                   "Prints and draws the losses of up to six runs from their logs, also of\n"
-                   "runs that are still training.", MOST_RUNS};
+                   "Prints and draws the losses of up to six runs from their logs, also\n"
+                   "of runs that are still training.", MOST_RUNS};
     int runs = options_parse(argc, argv, &usage, options, words);
     if (!runs) fail_usage("which runs?  usage: %s", usage.synopsis);
     Arena a = arena_create();

@@ -6,8 +6,9 @@
  * two differ, as a share of the largest number.  A row that differs too much has no
  * rate.  The peak is a loop of nothing but multiply-adds, run for the same number of
  * threads right before, because shared machines drift.  Operations are those of the
- * formula, whatever the kernel saves of them, so a share may exceed 1; the peak is that of
- * Reals with bf16 too.  The plain version gets one image, and never rounds to halves. */
+ * formula, whatever the kernel saves of them, so a share may exceed 1; the peak is that
+ * of Reals with bf16 too.  The plain version gets one image, and never rounds to
+ * halves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -200,8 +200,8 @@ static void print(const Result *r, const Plan *plan, int batch)
     else
         printf("%s %s, %d images, %s, %s: %.1f ms a step (least %.1f), %.1f images/s, "
                "%.0f GFLOP/s of %.0f, %.0f MB, first step after %.2f s\n",
-               plan->config, plan->mode, batch,
-               parallel_describe(), gemm_describe(), r->median, r->least, batch / r->median * 1e3,
+               plan->config, plan->mode, batch, parallel_describe(), gemm_describe(),
+               r->median, r->least, batch / r->median * 1e3,
                r->gflop / r->median * 1e3, r->peak, r->resident, r->first);
 }
 

@@ -163,7 +163,7 @@ multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel 
         }
         Vector b0 = vector_load(b), b1 = b0;
         if (wide) b1 = vector_load(b + LANES);
-#pragma GCC unroll 12
+        UNROLL(12)
         for (int i = 0; i < rows; i++) {
             const Real *x = rows_adjoin ? a + i
                                         : third[i / 3] + k + (size_t)(i % 3) * A->step;
@@ -174,7 +174,7 @@ multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel 
     Vector add0 = {0}, add1 = {0};
     if (bias) add0 = vector_load(bias);
     if (bias && wide) add1 = vector_load(bias + LANES);
-#pragma GCC unroll 12
+    UNROLL(12)
     for (int i = 0; i < rows; i++, c += ldc) {
         vector_store(c, c0[i] + (accumulate ? vector_load(c) : add0));
         if (wide)

@@ -14,6 +14,7 @@ void parallel_begin(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY")) return;
     setenv("OMP_WAIT_POLICY", "passive", 1);
+    setenv("GOMP_SPINCOUNT", "2000", 0);
     execv("/proc/self/exe", argv);      /* comes back only if it failed: then spin */
 }
 

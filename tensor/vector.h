@@ -39,6 +39,15 @@ static inline Vector vector_load(const Real *x)
 
 static inline void vector_store(Real *x, Vector v) { memcpy(x, &v, sizeof v); }
 
+/* Before a loop that runs at most n times: all of it in a row, so that an array which it
+ * goes through can live in registers. */
+#define PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define UNROLL(n) PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL(n) PRAGMA(GCC unroll n)
+#endif
+
 /* The numbers of x and y in turn, x[f] y[f] x[f+1] y[f+1] ..., LANES of them. */
 #define ZIP_PAIR(f, i) (f) + (i), (f) + (i) + LANES
 #if VECTOR_BYTES / REAL_BYTES == 16

@@ -1,5 +1,5 @@
-/* What both sides of Winograd's convolution share (winograd.h; inside the layer only): the
- * transforms, and how tiles are read from images and written to them. */
+/* What winograd.c and winograd_weight.c share: the transforms of winograd.h, and how tiles
+ * are read from images and written to them. */
 #ifndef TENSOR_WINOGRAD_TILES_H
 #define TENSOR_WINOGRAD_TILES_H
 
@@ -160,18 +160,18 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
     for (int c = 0; c < C; c += LANES) {
         Vector columns[IN][IN];                 /* [column][place along it] */
         Real *to = v->at + t * v->width;
-#pragma GCC unroll 6
+        UNROLL(6)
         for (int j = 0; j < size; j++) {
             Vector d[IN];
-#pragma GCC unroll 6
+            UNROLL(6)
             for (int i = 0; i < size; i++) d[i] = vector_load(pixel[j][i] + c);
             transform(d, 1, columns[j]);
         }
-#pragma GCC unroll 6
+        UNROLL(6)
         for (int i = 0; i < IN; i++) {
             Vector row[IN];
             transform(&columns[0][i], IN, row);
-#pragma GCC unroll 6
+            UNROLL(6)
             for (int j = 0; j < IN; j++, to += place)
                 if (v->pairs) halves_store(to + c / 2, row[j]);
                 else vector_store(to + c, row[j]);
@@ -180,8 +180,8 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
 }
 
 /* v[t ...] = B' d B for `count` tiles from number `first` on. */
-static inline void read_image(const Values *v, int t, const Real *x, int C, const Grid *grid,
-                       int first, int count)
+static inline void read_image(const Values *v, int t, const Real *x, int C,
+                              const Grid *grid, int first, int count)
 {
     for (int i = 0; i < count; i++)
         read_tile(v, (size_t)(t + i), x, C, grid, corner_of(grid, first + i), IN, 1,
@@ -189,8 +189,8 @@ static inline void read_image(const Values *v, int t, const Real *x, int C, cons
 }
 
 /* m[t ...] = A dy A'. */
-static inline void read_output(const Values *m, int t, const Real *dy, int O, const Grid *grid,
-                        int first, int count)
+static inline void read_output(const Values *m, int t, const Real *dy, int O,
+                               const Grid *grid, int first, int count)
 {
     for (int i = 0; i < count; i++)
         read_tile(m, (size_t)(t + i), dy, O, grid, corner_of(grid, first + i), OUT, 0,
@@ -213,19 +213,19 @@ write_tile(const Values *m, size_t t, const Target *to, int rows, int width)
         const Real *from = m->at + t * m->width + o;
         Vector across[IN][OUT], bias = {0};
         if (to->bias) bias = vector_load(to->bias + o);
-#pragma GCC unroll 6
+        UNROLL(6)
         for (int i = 0; i < IN; i++) {
             Vector row[IN];
-#pragma GCC unroll 6
+            UNROLL(6)
             for (int j = 0; j < IN; j++)
                 row[j] = vector_load(from + (size_t)(i * IN + j) * place);
             output_of_points(row, 1, across[i]);
         }
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int j = 0; j < width; j++) {
             Vector column[OUT];
             output_of_points(&across[0][j], OUT, column);
-#pragma GCC unroll 4
+            UNROLL(4)
             for (int i = 0; i < rows; i++) {
                 int at = i * to->row + j * to->pixel + o;
                 if (to->rest) column[i] += vector_load(to->rest + at);

@@ -383,8 +383,8 @@ static void halves_do_as_well(void)
     check_close(loss[1], loss[0], 0.05 * loss[0]);
     check(!same(checkpoint("h0"), checkpoint("h1")));
     check_drift(0, "products of", "train --resume %s/h1 --steps 103 --threads 1", t);
-    check_drift(0, "products of", "%s --batch 16 --steps 103 --lr 3e-3 --bf16 --out %s/h2",
-                train(), t);
+    check_drift(0, "products of", "%s --batch 16 --steps 103 --lr 3e-3 --bf16 "
+                "--out %s/h2", train(), t);
     check(same(checkpoint("h1"), checkpoint("h2")));
 
     const char *draw = TEXT("sample %s/h0 --count 8 --sampler ddim --sample-steps 10", t);
@@ -393,7 +393,8 @@ static void halves_do_as_well(void)
     Bytes whole = file_read(&arena, in_folder("whole.npy"));
     Bytes halves = file_read(&arena, in_folder("halves.npy"));
     double difference = 0;
-    for (size_t i = 0; i < whole.size; i++) difference += abs(whole.data[i] - halves.data[i]);
+    for (size_t i = 0; i < whole.size; i++)
+        difference += abs(whole.data[i] - halves.data[i]);
     check(difference > 0 || sizeof(Real) == 8);
     check_at_most(difference / (double)whole.size, 4, "grey levels");
 }
