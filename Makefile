@@ -1,5 +1,5 @@
 # make            build/drift
-# make mnist      train on the bundled MNIST for about five minutes, then draw digits
+# make mnist      train on the bundled MNIST for two to five minutes, then draw digits
 # make test       build and run every test           make test ONLY=gemm   those named so
 # make golden     compare with the papers' official code     make golden ONLY=layers
 # make check      make test in double precision with sanitizers

@@ -47,7 +47,7 @@ static void print_usage(FILE *to)
                 "usage: drift COMMAND [options]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].about);
-    fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, five minutes:\n\n"
+    fprintf(to, "\n`drift COMMAND --help` tells more.  A first try, some minutes:\n\n"
                 "  drift train mnist\n  drift sample runs/mnist-mini --show\n");
 }
 

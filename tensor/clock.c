@@ -14,7 +14,7 @@ double seconds_now(void)
 }
 
 /* Twelve chains of multiply-adds hide the latency of one. */
-double clock_peak(void)
+static double measure_peak(void)
 {
     enum { CHAINS = 12, ROUNDS = 2000000 };
     double start = seconds_now();
@@ -31,4 +31,12 @@ double clock_peak(void)
     }
     double flops = 2.0 * CHAINS * ROUNDS * LANES * parallel_threads();
     return flops / (seconds_now() - start) * 1e-9;
+}
+
+/* The best of a few: threads that have just been made may share a core at first. */
+double clock_peak(void)
+{
+    double best = 0;
+    for (int i = 0; i < 3; i++) best = fmax(best, measure_peak());
+    return best;
 }
