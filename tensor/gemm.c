@@ -247,30 +247,7 @@ static const Real *stored_at(const Operand *x, int o, int k)
     return x->data + (size_t)o * x->outer_stride + (size_t)k * x->k_stride;
 }
 
-/* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that
- * they do not divide is packed: what the kernel reads beyond is thrown away. */
-static Panel rows_of_a(const Task *t, int k0, int nk)
-{
-    bool whole = t->ni % FEW == 0;
-    if (is_stored(&t->a) && whole && t->a.outer_stride == 1)
-        return (Panel){stored_at(&t->a, t->i0, k0), t->a.k_stride, true};
-    if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
-        return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
-    t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, nk, 1);
-    return (Panel){t->strips, (size_t)nk, false};
-}
-
-/* Columns j ... j+columns of B. */
-static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
-{
-    bool whole = columns % LANES == 0;
-    if (is_stored(&t->b) && whole && t->b.outer_stride == 1 && t->ni <= OFTEN * MR)
-        return (Panel){stored_at(&t->b, t->j0 + j, k0), t->b.k_stride, false};
-    t->b.pack(&t->b, t->j0 + j, columns, k0, nk, t->panel, 1, NR);
-    return (Panel){t->panel, NR, false};
-}
-
-/* Both of them in pairs, of k and k + 1; a last k without another is one with 0.  They
+/* Both factors in pairs, of k and k + 1; a last k without another is one with 0.  They
  * are packed as they are, some at a time, and then turned. */
 static Panel pairs_of_a(const Task *t, int k0, int nk)
 {
@@ -296,6 +273,31 @@ static Panel pairs_of_b(const Task *t, int j, int columns, int k0, int nk)
     return (Panel){t->panel, NR, false, true};
 }
 
+/* The task's rows of A.  The kernel reads FEW rows at a time, so a number of rows that
+ * they do not divide is packed: what the kernel reads beyond is thrown away. */
+static Panel rows_of_a(const Task *t, int k0, int nk)
+{
+    if (t->pairs) return pairs_of_a(t, k0, nk);
+    bool whole = t->ni % FEW == 0;
+    if (is_stored(&t->a) && whole && t->a.outer_stride == 1)
+        return (Panel){stored_at(&t->a, t->i0, k0), t->a.k_stride, true};
+    if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
+        return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
+    t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, nk, 1);
+    return (Panel){t->strips, (size_t)nk, false};
+}
+
+/* Columns j ... j+columns of B. */
+static Panel columns_of_b(const Task *t, int j, int columns, int k0, int nk)
+{
+    if (t->pairs) return pairs_of_b(t, j, columns, k0, nk);
+    bool whole = columns % LANES == 0;
+    if (is_stored(&t->b) && whole && t->b.outer_stride == 1 && t->ni <= OFTEN * MR)
+        return (Panel){stored_at(&t->b, t->j0 + j, k0), t->b.k_stride, false};
+    t->b.pack(&t->b, t->j0 + j, columns, k0, nk, t->panel, 1, NR);
+    return (Panel){t->panel, NR, false};
+}
+
 static void run_task(Task t)
 {
     Arena *arena = scratch();
@@ -309,14 +311,12 @@ static void run_task(Task t)
     int blocks = divide_up(t.k1 - t.k0, most), step = divide_up(t.k1 - t.k0, blocks);
     for (int k = t.k0; k < t.k1; k += step) {
         int nk = smaller(step, t.k1 - k);
-        Panel A = t.pairs ? pairs_of_a(&t, k, nk) : rows_of_a(&t, k, nk);
+        Panel A = rows_of_a(&t, k, nk);
         for (int j = 0; j < t.nj; j += NR) {
             int columns = smaller(NR, t.nj - j);
             bool first = k == t.k0;
-            Panel B = t.pairs ? pairs_of_b(&t, j, columns, k, nk)
-                              : columns_of_b(&t, j, columns, k, nk);
-            gemm_panel(t.c + j, t.ldc, A, B, t.ni, columns,
-                       t.pairs ? divide_up(nk, 2) : nk,
+            gemm_panel(t.c + j, t.ldc, A, columns_of_b(&t, j, columns, k, nk), t.ni,
+                       columns, t.pairs ? divide_up(nk, 2) : nk,
                        first && t.bias ? t.bias + j : NULL, t.accumulate || !first);
         }
     }

@@ -12,8 +12,8 @@
 /* To be called first in main.  Between two loops the threads of an OpenMP library wait by
  * spinning, for milliseconds, and when another program wants one of the cores, every loop
  * then waits for a whole time slice: ten times slower here.  Waiting asleep, a thread is
- * woken some fifty microseconds late, and a step has hundreds of loops: up to twice as
- * slow.  So they spin for about as long as waking takes, then sleep.  The library reads
+ * woken late, and a step has hundreds of short loops: up to twice as slow here.  So they
+ * spin for a moment, then sleep (bench/README.md has the numbers).  The library reads
  * that wish from the environment before main begins, so this starts the program once more
  * with OMP_WAIT_POLICY=passive and GOMP_SPINCOUNT (of gcc's library), unless the first is
  * set. */

@@ -52,8 +52,8 @@ static void check_family(const char *folder, const char *class, const char *conf
                                   : "up_blocks.3.resnets.2.conv2.weight";
     check_int((long long)put_network(folder, class, config, size), (long long)parameters);
     check_drift(0, WITH_FOLDER("%zu parameters in %d arrays; images of %dx%dx%d; 1000 "
-                             "steps, linear, eps, fixed_large", parameters, arrays, size,
-                             size, size == 28 ? 1 : 3),
+                               "steps, linear, eps, fixed_large", parameters, arrays,
+                               size, size, size == 28 ? 1 : 3),
                 "import @/%s --out @/%s-run", folder, folder);
     check_convolution(folder, "model.conv_in.weight", "conv_in.weight");
     check_convolution(folder, "ema.up.0.2.conv2.weight", last);
@@ -85,7 +85,7 @@ static void the_files_may_be_in_unet_and_scheduler(void)
 {
     put_network("pipe", "UNet2DModel", brief, 28);
     check_int(system(WITH_FOLDER("cd @/pipe && mkdir unet scheduler && mv *.safetensors "
-                               "config.json unet && mv scheduler_* scheduler")), 0);
+                                 "config.json unet && mv scheduler_* scheduler")), 0);
     check_drift(0, "fixed_large", "import @/pipe --out @/pipe-run");
     check_drift(0, "fixed_large", "import @/pipe/unet --out @/unet-run");
     check_int(system(WITH_FOLDER("rm @/pipe/scheduler/scheduler_config.json")), 0);
@@ -168,7 +168,8 @@ static void all_types_are_widened(void)
         {"", DTYPE_F32}, {"", DTYPE_F64}, {"", DTYPE_F16}, {"", DTYPE_BF16}};
     put_network("t", "UNetModel", openai, 16);
     for (int i = 0; i < NELEM(variants); i++) {
-        rewrite("@/t/model.safetensors", WITH_FOLDER("@/t%d.safetensors", i), variants[i]);
+        rewrite("@/t/model.safetensors", WITH_FOLDER("@/t%d.safetensors", i),
+                variants[i]);
         put_text(WITH_FOLDER("@/t%d.json", i), openai);
         check_drift(0, "UNetModel", "import @/t%d.safetensors --out @/t%d", i, i);
         check(same_files(in_folder("t0/checkpoint.safetensors"),
@@ -213,7 +214,8 @@ static void check_changed(const char *file, const char *old, const char *new,
     const char *text = strcmp(file, "config.json") == 0 ? grey : ddpm_scheduler;
     const char *path = WITH_FOLDER("@/bad/%s", file), *at = strstr(text, old);
     check(at != NULL);
-    put_text(path, WITH_FOLDER("%.*s%s%s", (int)(at - text), text, new, at + strlen(old)));
+    put_text(path, WITH_FOLDER("%.*s%s%s", (int)(at - text), text, new,
+                               at + strlen(old)));
     check_drift(1, words, "import @/bad --out @/no");
     put_text(path, text);
 }
