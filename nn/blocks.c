@@ -130,18 +130,62 @@ AttentionBlock attention_block_init(Params *p, const char *name, const BlockStyl
     };
 }
 
-Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
+/* The linear layer that does what `first` and a matrix after it do:
+ * x -> second (weight x + bias) + bias2. */
+static Var *linear_composed(Pass *pass, const Linear *first, Var *second, bool transposed,
+                            Var *bias2, Var *x)
 {
-    const char *outer = tape_scope(pass->tape, b->name);
-    Var *a = b->norm.groups ? group_norm_forward(pass, &b->norm, x) : x;
+    Tape *t = pass->tape;
+    Var *w = pass_param(pass, first->weight), *b = pass_param(pass, first->bias);
+    int in = (int)b->size, out = second->shape.dim[transposed];
+    Var *weight = matmul(t, second, transposed, w, false);
+    Var *row = reshape(t, b, SHAPE(1, in)), *mapped = matmul(t, row, false, second,
+                                                             !transposed);
+    Var *bias = reshape(t, mapped, SHAPE(out)), *sum = bias2 ? add(t, bias, bias2) : bias;
+    Var *y = linear(t, x, weight, sum);
+    discard(weight), discard(row), discard(mapped), discard(bias), discard(sum);
+    return y;
+}
+
+/* All of attention between the norm and the sum, for one head.  With 1 a column of ones,
+ *
+ *     q k' = (a Wq' + 1 bq') (a Wk' + 1 bk')'
+ *          = (a Wq' Wk + 1 bq' Wk) a' + numbers that are equal along a row, and those a
+ *            softmax does not see;
+ *     P (a Wv' + 1 bv') Wo' + 1 bo' = P a (Wo Wv)' + 1 (Wo bv + bo)',  for the rows of P
+ *            sum to 1.
+ *
+ * So two matrices, each a product of two small ones, do the work of four at every pixel,
+ * and a itself is keys and values. */
+static Var *attend_with_one_head(Pass *pass, const AttentionBlock *b, Var *a)
+{
+    Var *k = pass_param(pass, b->k.weight), *out = pass_param(pass, b->out.weight);
+    Var *q = linear_composed(pass, &b->q, k, true, NULL, a);
+    Var *h = attention(pass->tape, q, a, a, 1);
+    discard(q);
+    Var *o = linear_composed(pass, &b->v, out, false, pass_param(pass, b->out.bias), h);
+    discard(h);
+    return o;
+}
+
+static Var *attend(Pass *pass, const AttentionBlock *b, Var *a)
+{
     Var *q = linear_forward(pass, &b->q, a);
     Var *k = linear_forward(pass, &b->k, a);
     Var *v = linear_forward(pass, &b->v, a);
-    if (a != x) discard(a);
     Var *h = attention(pass->tape, q, k, v, b->heads);
     discard(q), discard(k), discard(v);
     Var *o = linear_forward(pass, &b->out, h);
     discard(h);
+    return o;
+}
+
+Var *attention_block_forward(Pass *pass, const AttentionBlock *b, Var *x)
+{
+    const char *outer = tape_scope(pass->tape, b->name);
+    Var *a = b->norm.groups ? group_norm_forward(pass, &b->norm, x) : x;
+    Var *o = b->heads == 1 ? attend_with_one_head(pass, b, a) : attend(pass, b, a);
+    if (a != x) discard(a);
     Var *y = add_residual(pass->tape, x, o, b->residual_scale);
     tape_scope(pass->tape, outer);
     return y;

@@ -12,7 +12,9 @@
  *                         output, the sum of both ways.  Norms with SiLU are computed
  *                         again; what is added is read by nobody, since an addition needs
  *                         no values backwards
- *   of attention          q, k, v, its result (the output layer reads it) and the sum
+ *   of attention          q, its result (the output layer reads it) and the sum; keys and
+ *                         values are the norm, which is computed again; and the two
+ *                         matrices that are products of two
  *   of the way up         nothing for joining and doubling, which are copies
  *
  * Going backwards, values are released line by line and gradients come up: at any moment
@@ -51,7 +53,9 @@ static const Arrays training[] = {
     {"down.0.downsample", 1, HALF, B},
     {"down.1.0: h and output", 2, HALF, 2 * B},
     {"middle.0: h and output", 2, HALF, 2 * B},
-    {"middle.attention: q, k, v, result and sum", 5, HALF, 2 * B},
+    {"middle.attention: q, result and sum", 3, HALF, 2 * B},
+    {"middle.attention: two matrices, products of two", 2, 1, 2 * B * 2 * B / N},
+    {"middle.attention: their biases", 2, 1, 2 * B / N},
     {"middle.1: h and output", 2, HALF, 2 * B},
     {"up.1.0 and up.1.1: h and output", 4, HALF, 2 * B},
     {"up.1.upsample", 1, SIZE, 2 * B},
