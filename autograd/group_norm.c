@@ -100,7 +100,8 @@ static Rows rows_of(const Var *y)
 static Real *repeat(const Rows *r, const Real *channel)
 {
     Real *row = arena_new(scratch(), Real, (size_t)r->width);
-    for (int i = 0; i < r->width; i++) row[i] = channel[i % r->C];
+    for (int first = 0; first < r->width; first += r->C)
+        memcpy(row + first, channel, (size_t)r->C * sizeof *row);
     return row;
 }
 
@@ -115,29 +116,40 @@ static void fold(const Rows *r, Real *row, double *channel)
 /* Rows whose sum is taken in Real, before it is added to one in double. */
 enum { SHORT = 32 };
 
-/* Fills mean[C] and rstd[C] of one sample. */
+/* Fills mean[C] and rstd[C] of one sample, in one pass.  With d = x - centre,
+ *
+ *     mean = centre + avg(d)          variance = avg(d^2) - avg(d)^2
+ *
+ * for any centre; but where avg(d) is large the difference has lost digits.  The average
+ * of the first row is near enough. */
 static void find_statistics(const Real *x, const Rows *r, const Args *s, Real *mean,
                             Real *rstd)
 {
-    size_t mark = arena_mark(scratch()), C = (size_t)r->C;
-    double *sum = arena_new(scratch(), double, C);
-    Real *row = repeat(r, memset(mean, 0, C * sizeof *mean));
-    for (int squares = 0; squares < 2; squares++) {
-        memset(sum, 0, C * sizeof *sum);
-        const Real *centre = repeat(r, mean), *from = x;
-        for (int p = 0; p < r->rows; p++, from += r->width) {
+    size_t mark = arena_mark(scratch()), C = (size_t)r->C, width = (size_t)r->width;
+    double *sum = arena_zeroed(scratch(), double, C);
+    double *squares = arena_zeroed(scratch(), double, C);
+    Real *row = arena_zeroed(scratch(), Real, width);
+    Real *row2 = arena_zeroed(scratch(), Real, width);
+    for (size_t i = 0; i < width; i++) squares[i % C] += (double)x[i];
+    average_groups(squares, r->C, s->G, r->width / r->C);
+    for (size_t c = 0; c < C; c++) mean[c] = (Real)squares[c], squares[c] = 0;
+    const Real *centre = repeat(r, mean);
+    for (int p = 0; p < r->rows; p++, x += width) {
 #pragma omp simd
-            for (int i = 0; i < r->width; i++) {
-                Real d = from[i] - centre[i];
-                row[i] += squares ? d * d : d;
-            }
-            if (p % SHORT == SHORT - 1 || p == r->rows - 1) fold(r, row, sum);
+        for (size_t i = 0; i < width; i++) {
+            Real d = x[i] - centre[i];
+            row[i] += d;
+            row2[i] += d * d;
         }
-        average_groups(sum, r->C, s->G, r->pixels);
-        for (int c = 0; c < r->C; c++) {
-            if (squares) rstd[c] = (Real)(1 / sqrt(sum[c] + s->eps));
-            else mean[c] = (Real)sum[c];
-        }
+        if (p % SHORT < SHORT - 1 && p < r->rows - 1) continue;
+        fold(r, row, sum);
+        fold(r, row2, squares);
+    }
+    average_groups(sum, r->C, s->G, r->pixels);
+    average_groups(squares, r->C, s->G, r->pixels);
+    for (size_t c = 0; c < C; c++) {
+        mean[c] += (Real)sum[c];
+        rstd[c] = (Real)(1 / sqrt(squares[c] - sum[c] * sum[c] + s->eps));
     }
     arena_rewind(scratch(), mark);
 }
@@ -165,11 +177,12 @@ static void norm_forward(Var *y)
         const Real *x = y->in[0]->value + (size_t)n * sample;
         Real *out = y->value + (size_t)n * sample;
         if (!s->found) find_statistics(x, &r, s, mean, rstd);
-        Real *scale = repeat(&r, gamma), *shift = repeat(&r, beta);
-        for (int i = 0; i < r.width; i++) {
-            scale[i] *= rstd[i % C];
-            shift[i] -= mean[i % C] * scale[i];
+        Real *own = arena_new(scratch(), Real, (size_t)(2 * C));
+        for (int c = 0; c < C; c++) {
+            own[c] = gamma[c] * rstd[c];
+            own[C + c] = beta[c] - mean[c] * own[c];
         }
+        const Real *scale = repeat(&r, own), *shift = repeat(&r, own + C);
         for (int p = 0; p < r.rows; p++, x += r.width, out += r.width) {
             if (activate)
 #pragma omp simd
@@ -238,10 +251,10 @@ static void find_dx(const Sample *s, int G, const Real *du, const double *sum_du
     }
     average_groups(avg, r->C, G, r->pixels);
     average_groups(avg_x, r->C, G, r->pixels);
-    Real *a = arena_new(scratch(), Real, (size_t)r->width);
-    Real *b = arena_new(scratch(), Real, (size_t)r->width);
-    for (int i = 0; i < r->width; i++)
-        a[i] = (Real)avg[i % r->C], b[i] = (Real)avg_x[i % r->C];
+    Real *own = arena_new(scratch(), Real, (size_t)(2 * r->C));
+    for (int c = 0; c < r->C; c++)
+        own[c] = (Real)avg[c], own[r->C + c] = (Real)avg_x[c];
+    const Real *a = repeat(r, own), *b = repeat(r, own + r->C);
     for (int p = 0; p < r->rows; p++, x += r->width, du += r->width, dx += r->width)
 #pragma omp simd
         for (int i = 0; i < r->width; i++) {

@@ -26,13 +26,17 @@ static double *take_channels(const Var *y, int first, int C)
     return out;
 }
 
-/* Runs the network; dx [N, size], if not NULL, is where backward adds the derivative by
- * its input. */
+/* Runs the network on samples first ... first+N; dx [N, size], if not NULL, is where
+ * backward adds the derivative by its input. */
 static Var *run_network(NetworkDenoiser *d, const double *x, const Level *level,
-                        const int *label, int N, Real *dx)
+                        const int *label, int first, int N, Real *dx)
 {
     const UNetConfig *c = &d->net->encoder.config;
+    int C = picture_channels(d->net, d->process);
+    SmallPictures small = d->small;
+    if (small.x) small.x += (size_t)first * (size_t)(small.height * small.width * C);
     size_t n = (size_t)N * d->base.size;
+    x += (size_t)first * d->base.size;
     tape_reset(&d->tape);
     d->tape.recording = dx != NULL;
     Real *in = tape_save(&d->tape, Real, n);
@@ -41,22 +45,40 @@ static Var *run_network(NetworkDenoiser *d, const double *x, const Level *level,
     for (size_t i = 0; i < n; i++) in[i] = (Real)(input * x[i]);
     for (int k = 0; k < N; k++) t[k] = level->t;
     Pass pass = pass_inference(&d->tape, d->params, d->weights);
-    Shape shape = SHAPE(N, c->height, c->width, picture_channels(d->net, d->process));
-    Var *image = tape_leaf(&d->tape, "x_t", shape, in, dx);
-    return network_forward(&pass, d->net, d->process, image, &d->small,
-                           &(Condition){.t = t, .label = label});
+    Var *image = tape_leaf(&d->tape, "x_t", SHAPE(N, c->height, c->width, C), in, dx);
+    return network_forward(&pass, d->net, d->process, image, &small,
+                           &(Condition){.t = t, .label = label ? label + first : NULL});
+}
+
+/* Samples do not know of each other, so few at a time give the same answers: few enough
+ * that a value at the full size, CACHE bytes, is still in the cache when it is read; but
+ * LEAST, for the filters are prepared each time. */
+static int samples_at_once(const UNetConfig *c, int N)
+{
+    enum { CACHE = 2 << 20, LEAST = 16 };
+    size_t value = (size_t)(c->height * c->width * c->base) * sizeof(Real);
+    int most = value < CACHE / LEAST ? (int)(CACHE / value) : LEAST;
+    int parts = (N + most - 1) / most;
+    return (N + parts - 1) / parts;
 }
 
 static void network_predict(Denoiser *self, const double *x, const Level *level,
                             const int *label, int N, Answer *answer)
 {
     NetworkDenoiser *d = (NetworkDenoiser *)self;
-    size_t n = (size_t)N * self->size, mark = arena_mark(scratch());
-    Var *y = run_network(d, x, level, label, N, NULL);
     int C = picture_channels(d->net, d->process);
-    const double *v = self->gives_v ? take_channels(y, C, C) : NULL;
-    answer_from_output(answer, d->process, level, x, take_channels(y, 0, C), v, n);
-    arena_rewind(scratch(), mark);
+    int some = samples_at_once(&d->net->encoder.config, N);
+    for (int first = 0; first < N; first += some) {
+        int count = N - first < some ? N - first : some;
+        size_t at = (size_t)first * self->size, mark = arena_mark(scratch());
+        Var *y = run_network(d, x, level, label, first, count, NULL);
+        const double *v = self->gives_v ? take_channels(y, C, C) : NULL;
+        Answer part = {answer->x0 + at, answer->v ? answer->v + at : NULL,
+                       answer->mean ? answer->mean + at : NULL};
+        answer_from_output(&part, d->process, level, x + at, take_channels(y, 0, C), v,
+                           (size_t)count * self->size);
+        arena_rewind(scratch(), mark);
+    }
 }
 
 /* x0_hat = to_x0(F(input x), x), and to_x0 is linear in both:
@@ -69,7 +91,7 @@ static void network_pull(Denoiser *self, const double *x, const Level *l,
     size_t n = (size_t)N * self->size, mark = arena_mark(scratch());
     Real *dx = arena_new(scratch(), Real, n);
     memset(dx, 0, n * sizeof *dx);
-    Var *y = run_network(d, x, l, label, N, dx);
+    Var *y = run_network(d, x, l, label, 0, N, dx);
     int C = picture_channels(d->net, d->process), all = shape_last(y->shape);
     answer_from_output(&(Answer){x0, NULL, NULL}, d->process, l, x,
                        take_channels(y, 0, C), NULL, n);

@@ -27,8 +27,8 @@ static inline Real real_exp(Real x) { return (Real)exp((double)x); }
 static inline double real_exp(double x)
 {
     const double shift = 0x1.8p52;
-    x = x < -708.0 ? -708.0 : x;
     x = x > 709.0 ? 709.0 : x;
+    x = x < -708.0 ? -708.0 : x;
     double t = x * 0x1.71547652b82fep0 + shift, n = t - shift;
     double r = x - n * 0x1.62e42fefa0000p-1 - n * 0x1.cf79abc9e3b3ap-40;
     double p = 1 / 6227020800.0;
@@ -57,8 +57,8 @@ static inline double real_exp(double x)
 static inline float real_exp(float x)
 {
     const float shift = 0x1.8p23f;
-    x = x < -87.3f ? -87.3f : x;
     x = x > 88.3f ? 88.3f : x;
+    x = x < -87.3f ? -87.3f : x;
     float t = x * 0x1.715476p0f + shift, n = t - shift;
     float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
     float p = 1 / 5040.0f;
