@@ -12,7 +12,7 @@
  * is a product of its own (Phase), with fewer taps.
  *
  * That is for any filter.  The 3x3 ones of a U-Net have ways of their own: winograd.h,
- * direct.h.
+ * direct.h, narrow.h.
  *
  * Stored, the patches would be nine images; here gemm asks for a panel at a time.  A
  * patch is KH*KW runs of C neighbouring numbers, so packing is mostly memcpy, thanks to
@@ -25,6 +25,8 @@
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/memory.h"
+#include "tensor/narrow.h"
+#include "tensor/vector.h"
 #include "tensor/winograd.h"
 
 #ifdef NO_WINOGRAD
@@ -62,10 +64,12 @@ static void copy_patches(const Real *image, const Patches *p, int first, int cou
             int y = top + p->sign * (tap / p->KW), x = left + p->sign * (tap % p->KW);
             if (y < 0 || x < 0 || y >= p->H || x >= p->W)
                 for (int r = 0; r < run; r++) row[k + r] = 0;
-            else
-                memcpy(row + k,
-                       in + ((size_t)y * (size_t)p->W + (size_t)x) * (size_t)p->C + c,
-                       (size_t)run * sizeof *row);
+            else {
+                const Real *from = in + ((size_t)y * (size_t)p->W + (size_t)x) *
+                                        (size_t)p->C + c;
+                if (run < LANES) for (int r = 0; r < run; r++) row[k + r] = from[r];
+                else memcpy(row + k, from, (size_t)run * sizeof *row);
+            }
             k += run;
         }
         if (++w == p->GW) w = 0, h++;
@@ -192,6 +196,10 @@ void convolution(Real *y, const Real *x, const Real *w, const Addends *plus,
         winograd_forward(y, x, w, plus, g);
         return;
     }
+    if (narrow_fits(g)) {
+        narrow_forward(y, x, w, plus, g);
+        return;
+    }
     bool begun = begin_with(y, plus, g);
     const Real *bias = begun ? NULL : plus->bias;
     if (direct_fits(g)) {
@@ -222,6 +230,10 @@ void convolution_backward_input(Real *dx, const Real *dy, const Real *w,
         winograd_backward_input(dx, dy, w, g, add);
         return;
     }
+    if (narrow_fits(g)) {
+        narrow_backward_input(dx, dy, w, g, add);
+        return;
+    }
     if (direct_fits(g)) {
         direct_backward_input(dx, dy, w, g, add);
         return;
@@ -245,7 +257,11 @@ void convolution_backward_weight(Real *dw, const Real *dy, const Real *x,
         winograd_backward_weight(dw, dy, x, g);
         return;
     }
-    if (direct_fits(g)) {
+    if (narrow_fits(g)) {
+        narrow_backward_weight(dw, dy, x, g);
+        return;
+    }
+    if (direct_fits(g) && g->C >= LANES / 2) {  /* its products are C wide, not 9 C */
         direct_backward_weight(dw, dy, x, g);
         return;
     }
