@@ -109,7 +109,9 @@ enum {
                                            vectors, in a first cache of 48 */
     TILE_M = 40 * MR, TILE_N = 512,
     FEW = MR / 3,                       /* rows of the kernel for the rest of a tile */
-    OFTEN = 6,                          /* a factor used more often is packed */
+    OFTEN = 12,                         /* B is packed if more strips use it */
+    PAGE = 4096,                        /* bytes; numbers a whole number of pages apart
+                                           compete for the same lines of the first cache */
     ENOUGH_TASKS = 8
 };
 
@@ -174,12 +176,16 @@ multiply(int rows, bool rows_adjoin, bool wide, bool pairs, int nk, const Panel 
     Vector add0 = {0}, add1 = {0};
     if (bias) add0 = vector_load(bias);
     if (bias && wide) add1 = vector_load(bias + LANES);
+    const Real *old = c;
+    UNROLL(12)
+    for (int i = 0; i < rows; i++, old += ldc) {
+        c0[i] += accumulate ? vector_load(old) : add0;
+        if (wide) c1[i] += accumulate ? vector_load(old + LANES) : add1;
+    }
     UNROLL(12)
     for (int i = 0; i < rows; i++, c += ldc) {
-        vector_store(c, c0[i] + (accumulate ? vector_load(c) : add0));
-        if (wide)
-            vector_store(c + LANES,
-                         c1[i] + (accumulate ? vector_load(c + LANES) : add1));
+        vector_store(c, c0[i]);
+        if (wide) vector_store(c + LANES, c1[i]);
     }
 }
 
@@ -281,7 +287,8 @@ static Panel rows_of_a(const Task *t, int k0, int nk)
     bool whole = t->ni % FEW == 0;
     if (is_stored(&t->a) && whole && t->a.outer_stride == 1)
         return (Panel){stored_at(&t->a, t->i0, k0), t->a.k_stride, true};
-    if (is_stored(&t->a) && whole && t->a.k_stride == 1 && t->nj <= OFTEN * NR)
+    if (is_stored(&t->a) && whole && t->a.k_stride == 1 &&
+        (t->nj <= OFTEN / 2 * NR || t->a.outer_stride * sizeof(Real) % PAGE != 0))
         return (Panel){stored_at(&t->a, t->i0, k0), t->a.outer_stride, false};
     t->a.pack(&t->a, t->i0, t->ni, k0, nk, t->strips, nk, 1);
     return (Panel){t->strips, (size_t)nk, false};
@@ -323,21 +330,20 @@ static void run_task(Task t)
     arena_rewind(arena, mark);
 }
 
-/* How C and k are cut, by the sizes alone. */
+/* How C and k are cut, by the sizes alone: k into parts if there is not enough of C, and C
+ * into tiles of equal height, so many that few threads get equally many. */
 typedef struct { int tile_m, tile_n, parts; } Plan;
 
 static Plan make_plan(int M, int N, int K)
 {
-    Plan p = {smaller(TILE_M, divide_up(M, MR) * MR),
-              smaller(TILE_N, divide_up(N, NR) * NR), 1};
-    int tiles = divide_up(M, p.tile_m) * divide_up(N, p.tile_n);
-    if (tiles < ENOUGH_TASKS)
-        p.parts = smaller(divide_up(ENOUGH_TASKS, tiles), K / (8 * KC));
+    Plan p = {.tile_n = smaller(TILE_N, divide_up(N, NR) * NR), .parts = 1};
+    int across = divide_up(N, p.tile_n), down = divide_up(M, TILE_M);
+    if (down * across < ENOUGH_TASKS)
+        p.parts = smaller(divide_up(ENOUGH_TASKS, down * across), K / (8 * KC));
     if (p.parts < 1) p.parts = 1;
-    while (tiles * p.parts < ENOUGH_TASKS && p.tile_m > 4 * MR) {
-        p.tile_m = divide_up(p.tile_m / 2, MR) * MR;
-        tiles = divide_up(M, p.tile_m) * divide_up(N, p.tile_n);
-    }
+    int tasks = divide_up(down * across * p.parts, ENOUGH_TASKS) * ENOUGH_TASKS;
+    p.tile_m = divide_up(divide_up(M, divide_up(tasks, across * p.parts)), MR) * MR;
+    if (p.tile_m < 4 * MR) p.tile_m = 4 * MR;
     return p;
 }
 
