@@ -112,20 +112,20 @@ static inline Corner corner_of(const Grid *grid, int t)
                     t / grid->across % grid->down * OUT, t % grid->across * OUT};
 }
 
-/* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[(k
- * tiles + t) width + c].  The width is a vector more than the channels, so that rows do
- * not fall on the same lines of the cache.  With `pairs` (bfloat16.h), c counts pairs of
- * channels. */
+/* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[k
+ * place + t width + c].  The width is a vector more than the channels, and the place an
+ * odd number of vectors, so that neither the rows nor the places fall on the same lines
+ * of the cache.  With `pairs` (bfloat16.h), c counts pairs of channels. */
 typedef struct {
     Real *at;
-    size_t tiles, width;
+    size_t tiles, width, place;
     bool pairs;
     const Real *zeros;      /* [channels]: a pixel outside the image */
 } Values;
 
 static inline Real *values_at(const Values *v, size_t place)
 {
-    return v->at + place * v->tiles * v->width;
+    return v->at + place * v->place;
 }
 
 /* Room for four more or less: so many rows are read at a time, and the products of tiles
@@ -134,14 +134,18 @@ static inline Values new_values(int tiles, int channels, bool pairs)
 {
     Values v = {.tiles = (size_t)(tiles + 3) / 4 * 4, .pairs = pairs,
                 .width = (size_t)channels / (pairs ? 2 : 1) + LANES};
-    v.at = arena_new(scratch(), Real, PLACES * v.tiles * v.width);
+    v.place = v.tiles * v.width;
+    if (v.place / LANES % 2 == 0) v.place += LANES;
+    v.at = arena_new(scratch(), Real, PLACES * v.place);
     v.zeros = arena_zeroed(scratch(), Real, (size_t)channels);
     return v;
 }
 
 /* The values of tile t from `size` x `size` numbers of x [N, H, W, C], the first of them
  * `before` rows and columns in front of the tile's corner; outside the image they are 0.
- * `transform` takes them to IN, along one axis. */
+ * `transform` takes them to IN, along one axis.  Two rows of values at a time stay in the
+ * registers, as all six would not, and cost no more: what the others need of a column is
+ * not computed.  On the last round the pixels of the next tile are asked for. */
 static inline __attribute__((always_inline)) void
 read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
           Corner corner, int size, int before,
@@ -156,25 +160,35 @@ read_tile(const Values *v, size_t t, const Real *x, int C, const Grid *grid,
             pixel[j][i] = inside ? image + (size_t)((row * grid->W + column) * C)
                                  : v->zeros;
         }
-    size_t place = v->tiles * v->width;
+    size_t place = v->place;
     for (int c = 0; c < C; c += LANES) {
-        Vector columns[IN][IN];                 /* [column][place along it] */
-        Real *to = v->at + t * v->width;
-        UNROLL(6)
-        for (int j = 0; j < size; j++) {
-            Vector d[IN];
+        Real *to = v->at + t * v->width + (v->pairs ? c / 2 : c);
+        UNROLL(3)
+        for (int pair = 0; pair < IN / 2; pair++) {
+            int rows[2] = {(2 * pair + 1) % IN, (2 * pair + 2) % IN};
+            Vector row[2][IN];
             UNROLL(6)
-            for (int i = 0; i < size; i++) d[i] = vector_load(pixel[j][i] + c);
-            transform(d, 1, columns[j]);
-        }
-        UNROLL(6)
-        for (int i = 0; i < IN; i++) {
-            Vector row[IN];
-            transform(&columns[0][i], IN, row);
-            UNROLL(6)
-            for (int j = 0; j < IN; j++, to += place)
-                if (v->pairs) halves_store(to + c / 2, row[j]);
-                else vector_store(to + c, row[j]);
+            for (int j = 0; j < size; j++) {
+                Vector d[IN], column[IN];
+                UNROLL(6)
+                for (int i = 0; i < size; i++) {
+                    d[i] = vector_load(pixel[j][i] + c);
+                    if (pair == 2) __builtin_prefetch(pixel[j][i] + c + OUT * C);
+                }
+                transform(d, 1, column);
+                row[0][j] = column[rows[0]], row[1][j] = column[rows[1]];
+            }
+            UNROLL(2)
+            for (int i = 0; i < 2; i++) {
+                Vector values[IN];
+                transform(row[i], 1, values);
+                UNROLL(6)
+                for (int j = 0; j < IN; j++) {
+                    Real *at = to + (size_t)(rows[i] * IN + j) * place;
+                    if (v->pairs) halves_store(at, values[j]);
+                    else vector_store(at, values[j]);
+                }
+            }
         }
     }
 }
@@ -208,7 +222,7 @@ typedef struct {
 static inline __attribute__((always_inline)) void
 write_tile(const Values *m, size_t t, const Target *to, int rows, int width)
 {
-    size_t place = m->tiles * m->width;
+    size_t place = m->place;
     for (int o = 0; o < to->channels; o += LANES) {
         const Real *from = m->at + t * m->width + o;
         Vector across[IN][OUT], bias = {0};
