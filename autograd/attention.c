@@ -19,6 +19,8 @@
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 
+enum { BLOCK = 256 };       /* rows of scores at a time */
+
 typedef struct {
     int heads;
     Real *log_sum;          /* l: [N, heads, Tq] */
@@ -53,17 +55,7 @@ typedef struct {
     int Tq, Tk, D;
     Real *log_sum;              /* [Tq] */
     Real scale;
-    int block;                  /* rows of scores at a time */
 } Head;
-
-/* So many that keys and values, packed for each block, are used often, and so few that
- * the scores stay in the second cache. */
-static int block_of(int Tq, int Tk)
-{
-    enum { CACHE = (256 << 10) / (int)sizeof(Real), LEAST = 96 };
-    int rows = CACHE / Tk > LEAST ? CACHE / Tk : LEAST;
-    return rows < Tq ? rows : Tq;
-}
 
 static int count_heads(const Var *y)
 {
@@ -85,7 +77,6 @@ static Head head_of(const Var *y, int index)
     h.v = y->in[2]->value + h.k_first;
     h.log_sum = s->log_sum + (size_t)index * (size_t)h.Tq;
     h.scale = (Real)(1 / sqrt((double)h.D));
-    h.block = block_of(h.Tq, h.Tk);
     return h;
 }
 
@@ -113,7 +104,7 @@ static Real softmax_row(Real *s, int T, Real scale)
 
 static int rows_at(const Head *h, int i0)
 {
-    return h->Tq - i0 < h->block ? h->Tq - i0 : h->block;
+    return h->Tq - i0 < BLOCK ? h->Tq - i0 : BLOCK;
 }
 
 static void attention_forward(Var *y)
@@ -122,8 +113,8 @@ static void attention_forward(Var *y)
     for (int index = 0; index < count_heads(y); index++) {
         Head h = head_of(y, index);
         size_t mark = arena_mark(scratch()), Tk = (size_t)h.Tk;
-        Real *P = arena_new(scratch(), Real, (size_t)h.block * Tk);
-        for (int i0 = 0; i0 < h.Tq; i0 += h.block) {
+        Real *P = arena_new(scratch(), Real, BLOCK * Tk);
+        for (int i0 = 0; i0 < h.Tq; i0 += BLOCK) {
             int rows = rows_at(&h, i0);
             find_scores(&h, i0, rows, P);
             for (int i = 0; i < rows; i++)
@@ -164,9 +155,9 @@ static void attention_backward(Var *y)
     for (int index = 0; index < count_heads(y); index++) {
         Head h = head_of(y, index);
         size_t mark = arena_mark(scratch()), Tk = (size_t)h.Tk;
-        Real *P = arena_new(scratch(), Real, (size_t)h.block * Tk);
-        Real *dS = arena_new(scratch(), Real, (size_t)h.block * Tk);
-        for (int i0 = 0; i0 < h.Tq; i0 += h.block) {
+        Real *P = arena_new(scratch(), Real, BLOCK * Tk);
+        Real *dS = arena_new(scratch(), Real, BLOCK * Tk);
+        for (int i0 = 0; i0 < h.Tq; i0 += BLOCK) {
             int rows = rows_at(&h, i0);
             size_t skip = (size_t)i0 * h.stride;
             find_score_gradient(y, &h, i0, P, dS);

@@ -54,11 +54,25 @@ static inline double real_exp(double x)
 }
 
 #else
+/* x between least < 0 and most > 0; NaN stays NaN.  Floats above 0 are in the order of
+ * their bits, and so are those below 0 by size; compared as integers they do not wait for
+ * the units that multiply. */
+static inline float clamp_by_bits(float x, float least, float most)
+{
+    int32_t bits, high;
+    uint32_t ubits, low;
+    memcpy(&bits, &x, 4), memcpy(&high, &most, 4), memcpy(&low, &least, 4);
+    bits = bits < high ? bits : high;           /* below 0: a negative integer, smaller */
+    ubits = (uint32_t)bits < low ? (uint32_t)bits : low;    /* above 0: smaller too */
+    float y;
+    memcpy(&y, &ubits, 4);
+    return x != x ? x : y;
+}
+
 static inline float real_exp(float x)
 {
     const float shift = 0x1.8p23f;
-    x = x > 88.3f ? 88.3f : x;
-    x = x < -87.3f ? -87.3f : x;
+    x = clamp_by_bits(x, -87.3f, 88.3f);
     float t = x * 0x1.715476p0f + shift, n = t - shift;
     float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
     float p = 1 / 5040.0f;
