@@ -115,12 +115,11 @@ static int block_tiles(int tiles, int channels)
 }
 
 /* Many tiles: the values of all filters are made first; then a block of tiles is a
- * thread's task.  From place to place is a row more than there is, so that they do not
- * fall on the same lines of the cache. */
+ * thread's task. */
 static void run_by_tiles(const Pass *p, Real *out, const Real *in, const Addends *plus)
 {
     int rows = p->C / p->each, size = block_tiles(p->tiles, p->C + p->O);
-    size_t panel = (size_t)rows * NR, place = (size_t)((p->O + NR - 1) / NR) * panel + NR;
+    size_t panel = (size_t)rows * NR, place = apart((size_t)((p->O + NR - 1) / NR) * panel);
     Real *filters = arena_new(scratch(), Real, PLACES * place);
     pack_filters(p, filters, place, 0, p->O, 0, p->C);
 #pragma omp parallel for schedule(dynamic)
@@ -146,7 +145,7 @@ static void run_by_tiles(const Pass *p, Real *out, const Real *in, const Addends
 static void run_by_filters(const Pass *p, Real *out, const Real *in, const Addends *plus)
 {
     int rows = p->C / p->each;
-    size_t place = (CHUNK + 1) * NR;
+    size_t place = apart(CHUNK * NR);
     Values v = new_values(p->tiles, p->C, p->each == 2);
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < p->tiles; t++) read_image(&v, t, in, p->C, &p->grid, t, 1);

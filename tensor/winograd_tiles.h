@@ -112,10 +112,14 @@ static inline Corner corner_of(const Grid *grid, int t)
                     t / grid->across % grid->down * OUT, t % grid->across * OUT};
 }
 
+/* From place to place: room for n numbers, and an odd number of vectors, so that the
+ * places do not fall on the same lines of the cache. */
+static inline size_t apart(size_t n) { return (n + LANES - 1) / LANES / 2 * 2 * LANES + LANES; }
+
 /* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[k
- * place + t width + c].  The width is a vector more than the channels, and the place an
- * odd number of vectors, so that neither the rows nor the places fall on the same lines
- * of the cache.  With `pairs` (bfloat16.h), c counts pairs of channels. */
+ * place + t width + c].  The width is a vector more than the channels, so that rows do
+ * not fall on the same lines either.  With `pairs` (bfloat16.h), c counts pairs of
+ * channels. */
 typedef struct {
     Real *at;
     size_t tiles, width, place;
@@ -134,8 +138,7 @@ static inline Values new_values(int tiles, int channels, bool pairs)
 {
     Values v = {.tiles = (size_t)(tiles + 3) / 4 * 4, .pairs = pairs,
                 .width = (size_t)channels / (pairs ? 2 : 1) + LANES};
-    v.place = v.tiles * v.width;
-    if (v.place / LANES % 2 == 0) v.place += LANES;
+    v.place = apart(v.tiles * v.width);
     v.at = arena_new(scratch(), Real, PLACES * v.place);
     v.zeros = arena_zeroed(scratch(), Real, (size_t)channels);
     return v;

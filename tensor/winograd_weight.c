@@ -21,11 +21,12 @@ static void sum_products(Real *du, size_t row, const Values *dm, int o, const Va
                pairs ? (count + 1) / 2 : count, NULL, add);
 }
 
-/* du [PLACES, O, C] = (or +=) the part of tiles first ... first+count-1. */
-static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution *g,
+/* du [O, C] at the places, `place` apart, = (or +=) the part of tiles first ...
+ * first+count-1. */
+static void sum_tiles(Real *du, size_t place, const Real *dy, const Real *x, const Convolution *g,
                       int first, int count, bool add)
 {
-    size_t mark = arena_mark(scratch()), C = (size_t)g->C, O = (size_t)g->O;
+    size_t mark = arena_mark(scratch());
     Grid grid = make_grid(g);
     Values v = new_values(count, g->C, false), dm = new_values(count, g->O, false);
     read_image(&v, 0, x, g->C, &grid, first, count);
@@ -33,7 +34,7 @@ static void sum_tiles(Real *du, const Real *dy, const Real *x, const Convolution
     if (gemm_bfloat16()) pair_tiles(&v, count, g->C), pair_tiles(&dm, count, g->O);
     for (size_t k = 0; k < PLACES; k++)
         for (int c = 0; c < g->C; c += NR)
-            sum_products(du + k * O * C + c, C, &dm, 0, &v, c, k, g->O,
+            sum_products(du + k * place + c, (size_t)g->C, &dm, 0, &v, c, k, g->O,
                          smaller(NR, g->C - c), count, add);
     arena_rewind(scratch(), mark);
 }
@@ -54,18 +55,25 @@ static void write_filters(Real *dw, const Convolution *g, const Gradient *du, in
 #pragma omp parallel for schedule(static)
     for (int j = 0; j < outs; j++)
         for (int i = 0; i < in; i += LANES) {
-            Vector u[PLACES], across[IN][TAPS];
-            for (size_t k = 0; k < PLACES; k++) {
-                const Real *from = du->at + k * du->place + (size_t)j * du->row + i;
-                u[k] = vector_load(from);
-                for (size_t p = 1; p < du->parts; p++)
-                    u[k] += vector_load(from + p * PLACES * du->place);
+            Vector across[IN][TAPS];
+            UNROLL(6)
+            for (size_t k = 0; k < IN; k++) {
+                const Real *from = du->at + k * IN * du->place + (size_t)j * du->row + i;
+                Vector u[IN];
+                UNROLL(6)
+                for (size_t l = 0; l < IN; l++, from += du->place) {
+                    u[l] = vector_load(from);
+                    for (size_t p = 1; p < du->parts; p++)
+                        u[l] += vector_load(from + p * PLACES * du->place);
+                }
+                filter_of_points(u, 1, across[k]);
             }
-            for (int k = 0; k < IN; k++) filter_of_points(u + k * IN, 1, across[k]);
             Real *to = dw + (size_t)(o + j) * TAPS * TAPS * C + (size_t)(c + i);
+            UNROLL(3)
             for (int column = 0; column < TAPS; column++) {
                 Vector taps[TAPS];
                 filter_of_points(&across[0][column], TAPS, taps);
+                UNROLL(3)
                 for (int row = 0; row < TAPS; row++) {
                     Real *tap = to + (size_t)(row * TAPS + column) * C;
                     vector_store(tap, vector_load(tap) + taps[row]);
@@ -82,7 +90,7 @@ static void gradient_by_tiles(Real *dw, const Real *dy, const Real *x,
                               const Convolution *g, int tiles)
 {
     enum { MOST = 8, LONG = 128, ROOM = 1 << 22, LEAST = 48 };
-    size_t size = PLACES * (size_t)g->O * (size_t)g->C;
+    size_t place = apart((size_t)g->O * (size_t)g->C), size = PLACES * place;
     int parts = MOST;
     while (parts > 2 && (tiles < parts * LONG || (size_t)parts * size > ROOM)) parts /= 2;
     if (parts > tiles) parts = tiles;
@@ -93,10 +101,10 @@ static void gradient_by_tiles(Real *dw, const Real *dy, const Real *x,
         int begin = (int)((long long)tiles * p / parts);
         int end = (int)((long long)tiles * (p + 1) / parts);
         for (int t = begin; t < end; t += block)
-            sum_tiles(du + (size_t)p * size, dy, x, g, t, smaller(block, end - t),
+            sum_tiles(du + (size_t)p * size, place, dy, x, g, t, smaller(block, end - t),
                       t > begin);
     }
-    Gradient all = {du, size / PLACES, (size_t)g->C, (size_t)parts};
+    Gradient all = {du, place, (size_t)g->C, (size_t)parts};
     write_filters(dw, g, &all, 0, g->O, 0, g->C);
 }
 
@@ -107,6 +115,7 @@ static void gradient_by_filters(Real *dw, const Real *dy, const Real *x,
 {
     enum { ROWS = 4 * MR };
     bool pairs = gemm_bfloat16();
+    size_t place = apart(ROWS * NR);
     Grid grid = make_grid(g);
     Values v = new_values(tiles, g->C, false), dm = new_values(tiles, g->O, false);
 #pragma omp parallel for schedule(static)
@@ -121,11 +130,11 @@ static void gradient_by_filters(Real *dw, const Real *dy, const Real *x,
         size_t mark = arena_mark(scratch());
         int o = task / across * ROWS, c = task % across * NR;
         int outs = smaller(ROWS, g->O - o), in = smaller(NR, g->C - c);
-        Real *at = arena_new(scratch(), Real, PLACES * ROWS * NR);
+        Real *at = arena_new(scratch(), Real, PLACES * place);
         for (size_t k = 0; k < PLACES; k++)
-            sum_products(at + k * ROWS * NR, NR, &dm, o, &v, c, k, outs, in, tiles,
+            sum_products(at + k * place, NR, &dm, o, &v, c, k, outs, in, tiles,
                          false);
-        Gradient du = {at, ROWS * NR, NR, 1};
+        Gradient du = {at, place, NR, 1};
         write_filters(dw, g, &du, o, outs, c, in);
         arena_rewind(scratch(), mark);
     }
