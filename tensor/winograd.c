@@ -119,7 +119,8 @@ static int block_tiles(int tiles, int channels)
 static void run_by_tiles(const Pass *p, Real *out, const Real *in, const Addends *plus)
 {
     int rows = p->C / p->each, size = block_tiles(p->tiles, p->C + p->O);
-    size_t panel = (size_t)rows * NR, place = apart((size_t)((p->O + NR - 1) / NR) * panel);
+    size_t panel = (size_t)rows * NR;
+    size_t place = apart((size_t)((p->O + NR - 1) / NR) * panel);
     Real *filters = arena_new(scratch(), Real, PLACES * place);
     pack_filters(p, filters, place, 0, p->O, 0, p->C);
 #pragma omp parallel for schedule(dynamic)

@@ -114,7 +114,10 @@ static inline Corner corner_of(const Grid *grid, int t)
 
 /* From place to place: room for n numbers, and an odd number of vectors, so that the
  * places do not fall on the same lines of the cache. */
-static inline size_t apart(size_t n) { return (n + LANES - 1) / LANES / 2 * 2 * LANES + LANES; }
+static inline size_t apart(size_t n)
+{
+    return (n + LANES - 1) / LANES / 2 * 2 * LANES + LANES;
+}
 
 /* Values of a block of tiles at the PLACES: number c of tile t at place k is at at[k
  * place + t width + c].  The width is a vector more than the channels, so that rows do

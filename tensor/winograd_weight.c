@@ -23,8 +23,8 @@ static void sum_products(Real *du, size_t row, const Values *dm, int o, const Va
 
 /* du [O, C] at the places, `place` apart, = (or +=) the part of tiles first ...
  * first+count-1. */
-static void sum_tiles(Real *du, size_t place, const Real *dy, const Real *x, const Convolution *g,
-                      int first, int count, bool add)
+static void sum_tiles(Real *du, size_t place, const Real *dy, const Real *x,
+                      const Convolution *g, int first, int count, bool add)
 {
     size_t mark = arena_mark(scratch());
     Grid grid = make_grid(g);
