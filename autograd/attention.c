@@ -19,7 +19,7 @@
 #include "tensor/error.h"
 #include "tensor/gemm.h"
 
-enum { BLOCK = 256 };       /* rows of scores at a time */
+enum { BLOCK = 96 };        /* rows of scores at a time */
 
 typedef struct {
     int heads;

@@ -153,11 +153,47 @@ static void networks_know_their_derivatives(void)
     params_destroy(&params);
 }
 
+/* So many samples that the network sees them in parts: each answer, its x0, v and mean, is
+ * that of the sample by itself, with its own label. */
+static void many_samples_are_asked_about_in_parts(void)
+{
+    enum { MANY = 65, SIDE = 32, SIZE = SIDE * SIDE };
+    UNetConfig c = unet_defaults((UNetConfig){
+        .height = SIDE, .width = SIDE, .channels = 1, .out_channels = 2, .base = 8,
+        .levels = 1, .mult = {1}, .blocks = 1, .classes = 3, .no_middle_attention = true,
+        .style = {.heads = 1, .groups = 2}});
+    Params params = params_create();
+    UNet net = unet_init(&params, &c);
+    params_allocate(&params, 1);
+    fill_uniform(params.value, params.size, 3);
+    Process p = {.prediction = prediction_find("previous"),
+                 .variance = variance_find("learned_range")};
+    NetworkDenoiser d = network_denoiser(&net, &params, params.value, &p);
+    Level l = {.a = 0.8, .s = 0.6, .t = 3, .c0 = 0.5, .ct = 0.4};
+    double *x = arena_new(&params.arena, double, 7 * MANY * SIZE), *alone = x + 4 * MANY * SIZE;
+    int label[MANY];
+    for (int i = 0; i < MANY * SIZE; i++) x[i] = 0.8 * sin(1 + 2 * i);
+    for (int i = 0; i < MANY; i++) label[i] = i % 3;
+    Answer all = {x + MANY * SIZE, x + 2 * MANY * SIZE, x + 3 * MANY * SIZE};
+    d.base.predict(&d.base, x, &l, label, MANY, &all);
+    for (int i = 0; i < MANY; i += 16) {
+        Answer one = {alone, alone + SIZE, alone + 2 * SIZE};
+        d.base.predict(&d.base, x + i * SIZE, &l, label + i, 1, &one);
+        for (int k = 0; k < SIZE; k++) {
+            check_close(all.x0[i * SIZE + k], one.x0[k], 1e-3);
+            check_close(all.v[i * SIZE + k], one.v[k], 1e-3);
+            check_close(all.mean[i * SIZE + k], one.mean[k], 1e-3);
+        }
+    }
+    network_denoiser_destroy(&d);
+    params_destroy(&params);
+}
+
 static const Test tests[] = {
     T(a_gaussian_has_its_density), T(a_mixture_has_its_density),
     T(probes_estimate_the_trace), T(bits_are_of_both_densities),
     T(denoisers_know_their_derivatives),
-    T(networks_know_their_derivatives),
+    T(networks_know_their_derivatives), T(many_samples_are_asked_about_in_parts),
 };
 
 int main(int argc, char **argv) { return run_tests(argc, argv, tests, NELEM(tests)); }
