@@ -16,8 +16,7 @@
  *     MR [ strip 2 ]      +-----+
  *
  * Packing copies a factor into the order in which the innermost loop reads it, strips
- * row by row.  It is paid once and saves at each use, so a factor that lies
- * well already and is not used often is read where it lies.
+ * row by row.  A factor that lies well already is read where it lies.
  *
  * When C has few tiles but k is long (the gradient of a weight), k too is cut into parts,
  * each summed on its own and then added in order. */
